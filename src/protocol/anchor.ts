@@ -6,8 +6,9 @@
 import { expand } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
-import { ascii, concat, u32, u64, type ChainId, type Root } from './bytes.ts';
-import { sha256 } from './suite.ts';
+import { ascii, concat, u32, u64, type ChainId, type LeafHash, type Root } from './bytes.ts';
+import * as Merkle from './merkle.ts';
+import { sha256, SHA2_256 } from './suite.ts';
 
 export const MAX_SLOTS = 131_072;
 export const SALT_LENGTH = 16;
@@ -45,3 +46,16 @@ export const filler = (secret: Uint8Array, name: AnchorName, slot: number): Uint
 
 const pseudoRandom = (secret: Uint8Array, name: AnchorName, slot: number): Uint8Array =>
   hmac(nobleSha256, secret, concat(u64(name.evmChainId), name.contract, u64(name.number), u32(slot)));
+
+/** The anchor's tree: an entry for every slot in order, moved or not. */
+export const leaves = (
+  secret: Uint8Array,
+  name: AnchorName,
+  count: number,
+  heads: ReadonlyMap<number, AnchoredHead>,
+): readonly LeafHash[] =>
+  Array.from({ length: count }, (_, slot) => {
+    const head = heads.get(slot);
+    const bytes = head === undefined ? filler(secret, name, slot) : entry(salt(secret, name, slot), head);
+    return Merkle.leafHash(SHA2_256, bytes);
+  });

@@ -56,7 +56,27 @@ export function inclusionProof(suite: Suite, leaves: readonly LeafHash[], index:
 }
 
 /**
- * RFC 9162, 2.1.3.2. `undefined` where the path cannot be one of this leaf in a tree of this size.
+ * For each sibling on the path of a leaf whether it stands on the left (RFC 9162, 2.1.3.2); `undefined` for an index
+ * that is not in a tree of this size.
+ */
+export function siblingsOnLeft(index: bigint, size: bigint): readonly boolean[] | undefined {
+  if (index < 0n || index >= size) return undefined;
+  const sides: boolean[] = [];
+  let node = index;
+  for (let last = size - 1n; last > 0n; node >>= 1n, last >>= 1n) {
+    const isLeft = (node & 1n) === 1n || node === last;
+    sides.push(isLeft);
+    // The lonely last node of a level moves up unhashed.
+    while (isLeft && (node & 1n) === 0n && node !== 0n) {
+      node >>= 1n;
+      last >>= 1n;
+    }
+  }
+  return sides;
+}
+
+/**
+ * `undefined` where the path cannot be one of this leaf in a tree of this size.
  * A path does not authenticate `size`: it has to come from something signed.
  */
 export function rootFromInclusionProof(
@@ -66,25 +86,12 @@ export function rootFromInclusionProof(
   size: bigint,
   path: readonly Uint8Array[],
 ): Root | undefined {
-  if (index < 0n || index >= size) return undefined;
-  let node = index;
-  let last = size - 1n;
-  let hash: Uint8Array = leaf;
-  for (const sibling of path) {
-    if (last === 0n || sibling.length !== suite.width) return undefined;
-    if ((node & 1n) === 1n || node === last) {
-      hash = nodeHash(suite, sibling, hash);
-      while ((node & 1n) === 0n && node !== 0n) {
-        node >>= 1n;
-        last >>= 1n;
-      }
-    } else {
-      hash = nodeHash(suite, hash, sibling);
-    }
-    node >>= 1n;
-    last >>= 1n;
-  }
-  return last === 0n ? (hash as Root) : undefined;
+  const sides = siblingsOnLeft(index, size);
+  if (sides?.length !== path.length || path.some(({ length }) => length !== suite.width)) return undefined;
+  return path.reduce<Uint8Array>(
+    (hash, sibling, i) => (sides[i] ? nodeHash(suite, sibling, hash) : nodeHash(suite, hash, sibling)),
+    leaf,
+  ) as Root;
 }
 
 export function checkInclusion(
