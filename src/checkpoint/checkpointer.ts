@@ -174,7 +174,12 @@ async function attempt(
       return report('waiting', found.waitingFor);
     }
     const { height, headers } = found;
-    await deployment.store.putNotarization({ ...blank, proof: Ots.encode(found.stamp), bitcoinHeight: BigInt(height), headers });
+    await deployment.store.putNotarization({
+      ...blank,
+      proof: Ots.encode(found.stamp),
+      bitcoinHeight: BigInt(height),
+      headers,
+    });
     return report('notarized', `Bitcoin block ${height}, ${headers.length} confirmations`);
   } catch (error) {
     return report('failed', error instanceof Error ? error.message : String(error));

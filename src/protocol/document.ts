@@ -12,7 +12,8 @@ export class Members {
   readonly #left: Set<string>;
 
   constructor(value: Json.Json, path: string) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(path, 'expected an object');
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw malformed(path, 'expected an object');
     this.path = path;
     this.#object = value as { readonly [name: string]: Json.Json };
     this.#left = new Set(Object.keys(this.#object));
@@ -51,7 +52,8 @@ export class Members {
   uint(name: string, limit: bigint): bigint {
     const text = this.string(name);
     const field = `${this.path}/${name}`;
-    if (!/^(0|[1-9][0-9]{0,77})$/.test(text)) throw malformed(field, 'expected an unsigned integer as a decimal string');
+    if (!/^(0|[1-9][0-9]{0,77})$/.test(text))
+      throw malformed(field, 'expected an unsigned integer as a decimal string');
     const value = BigInt(text);
     if (value >= limit) throw new DecodeError('out-of-range', field, 0, `${text} is not below ${limit}`);
     return value;

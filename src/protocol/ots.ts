@@ -22,7 +22,10 @@ export const MAX_NODES = 20_000;
 /** Block heights; the reference knows no limit. */
 const MAX_HEIGHT = 2 ** 32;
 
-const FILE_HEADER = concat(ascii('\0OpenTimestamps\0\0Proof\0'), Uint8Array.of(0xbf, 0x89, 0xe2, 0xe8, 0x84, 0xe8, 0x92, 0x94));
+const FILE_HEADER = concat(
+  ascii('\0OpenTimestamps\0\0Proof\0'),
+  Uint8Array.of(0xbf, 0x89, 0xe2, 0xe8, 0x84, 0xe8, 0x92, 0x94),
+);
 const FILE_VERSION = 1;
 
 const PENDING = '83dfe30d2ef90c8e';
@@ -35,8 +38,7 @@ const FILE_HASHES = { sha1: 20, ripemd160: 20, sha256: 32, keccak256: 32 } as co
 
 export type HashName = keyof typeof FILE_HASHES;
 export type Op =
-  | { readonly name: keyof typeof UNARY }
-  | { readonly name: keyof typeof BINARY; readonly argument: Uint8Array };
+  { readonly name: keyof typeof UNARY } | { readonly name: keyof typeof BINARY; readonly argument: Uint8Array };
 
 export type Attestation =
   | { readonly kind: 'pending'; readonly uri: string }
@@ -171,9 +173,14 @@ class Decoder {
     const attestations: Attestation[] = [];
     const branches: Timestamp['branches'][number][] = [];
     const seen = new Set<string>();
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       if (++this.#nodes > MAX_NODES) {
-        throw new DecodeError('too-large', 'timestamp', reader.offset, `more than ${MAX_NODES} operations and attestations`);
+        throw new DecodeError(
+          'too-large',
+          'timestamp',
+          reader.offset,
+          `more than ${MAX_NODES} operations and attestations`,
+        );
       }
       const at = reader.offset;
       let tag = reader.u8('tag');
@@ -218,7 +225,8 @@ function readAttestation(reader: Reader): Attestation {
     case PENDING: {
       const uri = String.fromCharCode(...readBytes(inner, 'calendar', 0, MAX_URI));
       inner.end();
-      if (!URI.test(uri)) throw new DecodeError('malformed', 'calendar', at, 'a character that no calendar URI may have');
+      if (!URI.test(uri))
+        throw new DecodeError('malformed', 'calendar', at, 'a character that no calendar URI may have');
       return { kind: 'pending', uri };
     }
     case BITCOIN: {
@@ -266,9 +274,7 @@ export const encodeFile = ({ hash, stamp }: File): Uint8Array =>
   concat(FILE_HEADER, u8(FILE_VERSION), u8(UNARY[hash]), stamp.message, encode(stamp));
 
 function encodeNode(stamp: Timestamp): Uint8Array[] {
-  const attestations = stamp.attestations
-    .toSorted(compareAttestations)
-    .map((each) => [u8(0), attestationBytes(each)]);
+  const attestations = stamp.attestations.toSorted(compareAttestations).map((each) => [u8(0), attestationBytes(each)]);
   const branches = stamp.branches
     .toSorted((a, b) => compareOps(a.op, b.op))
     .map((each) => [opBytes(each.op), ...encodeNode(each.stamp)]);

@@ -60,7 +60,12 @@ export function decode(bytes: Uint8Array): Trust {
   const { width } = trust.identity.suite;
   trust.records.forEach(({ hash }, i) => {
     if (hash.length !== width) {
-      throw new DecodeError('out-of-range', `/records/${i}/hash`, 0, `${hash.length} bytes where ${width} are expected`);
+      throw new DecodeError(
+        'out-of-range',
+        `/records/${i}/hash`,
+        0,
+        `${hash.length} bytes where ${width} are expected`,
+      );
     }
   });
   return trust;
@@ -141,7 +146,10 @@ function readBitcoin(members: Document.Members): Trust['bitcoin'] {
 
 function readPolicy(members: Document.Members): Trust['policy'] {
   const policy = {
-    tier: members.oneOf('tier', TIERS.filter((tier) => tier !== 'none')),
+    tier: members.oneOf(
+      'tier',
+      TIERS.filter((tier) => tier !== 'none'),
+    ),
     confirmations: Number(members.uint('confirmations', 1n << 32n)),
     l2Final: members.boolean('l2Final'),
   };

@@ -23,7 +23,9 @@ export async function prove(
   const { verdict, findings } = await verifyEvidence(evidence, ownTrust(deployment, tenant));
   if (verdict !== 'Included') {
     const found = findings.map(({ reason, at, detail }) => `${reason} at ${at}: ${detail}`).join('; ');
-    throw new ProveError(`our own verifier refuses this evidence (${found}): the store is damaged, check it with kedge export`);
+    throw new ProveError(
+      `our own verifier refuses this evidence (${found}): the store is damaged, check it with kedge export`,
+    );
   }
   return evidence;
 }

@@ -23,7 +23,9 @@ const LOG_ROOT_OFFSET = Checkpoint.PREV_OFFSET - 32;
 
 export async function stampEvent(deployment: Deployment, tenant: Tenant, event: StoredEvent): Promise<Uint8Array> {
   if (tenant.suite.id !== 1) {
-    throw new ProveError(`suite ${tenant.suite.name} has no operation in OpenTimestamps: give the evidence file instead`);
+    throw new ProveError(
+      `suite ${tenant.suite.name} has no operation in OpenTimestamps: give the evidence file instead`,
+    );
   }
   const route = await find(deployment, tenant, event);
   const { anchor, checkpoint, bitcoin } = route;
@@ -100,9 +102,7 @@ function anchorOps(
 function pathOps(index: bigint, size: bigint, path: readonly Uint8Array[]): readonly Ots.Op[] {
   const onLeft = Merkle.siblingsOnLeft(index, size) ?? [];
   return path.flatMap((sibling, i) =>
-    onLeft[i]
-      ? [Ots.prepend(concat(NODE, sibling)), Ots.SHA256]
-      : [Ots.prepend(NODE), Ots.append(sibling), Ots.SHA256],
+    onLeft[i] ? [Ots.prepend(concat(NODE, sibling)), Ots.SHA256] : [Ots.prepend(NODE), Ots.append(sibling), Ots.SHA256],
   );
 }
 

@@ -76,9 +76,7 @@ export async function find(deployment: Deployment, tenant: Tenant, event: Stored
 }
 
 const holds = (record: Chain.ChainRecord, sequence: bigint): boolean =>
-  record.tag === Seal.TAG &&
-  record.firstEvent <= sequence &&
-  sequence < record.firstEvent + BigInt(record.eventCount);
+  record.tag === Seal.TAG && record.firstEvent <= sequence && sequence < record.firstEvent + BigInt(record.eventCount);
 
 /** Heads never move back, so the first anchor at or above the seal is found by halving. */
 async function firstAnchor(
@@ -120,7 +118,8 @@ async function headsOf({ store }: Deployment, number: bigint): Promise<ReadonlyM
   for (const { slot, height, hash } of await store.anchoredHeads(number)) {
     const { chainId } = tenants.get(slot)!;
     const record = await store.getRecord(chainId, height, hash);
-    if (record === undefined) throw new ProveError(`the record at height ${height} of slot ${slot} is not in the store`);
+    if (record === undefined)
+      throw new ProveError(`the record at height ${height} of slot ${slot} is not in the store`);
     heads.set(slot, { chainId, height, record });
   }
   return heads;

@@ -10,7 +10,12 @@ import type { Trust } from '../protocol/trust.ts';
 import type { Ledger } from './ledger.ts';
 
 /** The value that the contract has to hold, 32 bytes. */
-export function anchoredValue(evidence: Evidence, head: ChainRecord, trust: Trust, ledger: Ledger): Uint8Array | undefined {
+export function anchoredValue(
+  evidence: Evidence,
+  head: ChainRecord,
+  trust: Trust,
+  ledger: Ledger,
+): Uint8Array | undefined {
   const { anchor } = evidence;
   if (anchor === undefined) return undefined;
   const { slot } = trust.identity;
@@ -21,7 +26,8 @@ export function anchoredValue(evidence: Evidence, head: ChainRecord, trust: Trus
   const entry = Anchor.entry(anchor.salt, { chainId: head.chainId, height: head.height, record: evidence.head });
   const leaf = Merkle.leafHash(SHA2_256, entry);
   const root = Merkle.rootFromInclusionProof(SHA2_256, leaf, BigInt(slot), BigInt(anchor.count), anchor.path);
-  if (root === undefined) return ledger.fail('anchor', 'AnchorMismatch', 'anchor.path', 'not a path for this slot and count');
+  if (root === undefined)
+    return ledger.fail('anchor', 'AnchorMismatch', 'anchor.path', 'not a path for this slot and count');
   ledger.pass('anchor', `the head is in slot ${slot} of ${anchor.count}`);
   return Anchor.value(anchor.count, root);
 }
@@ -41,7 +47,12 @@ export function checkLogged(
 ): true | undefined {
   const leaf = Merkle.leafHash(SHA2_256, logEntry(log, anchored, trust));
   if (!Merkle.checkInclusion(SHA2_256, leaf, log.index, logSize, log.path, logRoot)) {
-    return ledger.fail('log', 'AnchorMismatch', 'log.path', "the anchor is not on the way to the checkpoint's log_root");
+    return ledger.fail(
+      'log',
+      'AnchorMismatch',
+      'log.path',
+      "the anchor is not on the way to the checkpoint's log_root",
+    );
   }
   return ledger.pass('log', `anchor ${log.index} of ${logSize} in the contract's log`);
 }

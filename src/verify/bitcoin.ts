@@ -70,7 +70,12 @@ function checkHeaders(
     }
     const known = trust.bitcoin.blocks.find(({ height }) => height === bitcoin.height + i);
     if (known !== undefined && !equal(known.hash, header.hash)) {
-      return ledger.fail('work', 'HeaderMismatch', at, `is not the block that the trust file knows at height ${known.height}`);
+      return ledger.fail(
+        'work',
+        'HeaderMismatch',
+        at,
+        `is not the block that the trust file knows at height ${known.height}`,
+      );
     }
     work += Bitcoin.work(header.bits);
     headers.push(header);
@@ -80,8 +85,13 @@ function checkHeaders(
     const detail = `${work} expected hashes where the trust file asks for ${trust.bitcoin.minimumWork}`;
     return ledger.fail('work', 'InsufficientWork', 'bitcoin.headers', detail);
   }
-  const known = trust.bitcoin.blocks.some(({ height }) => height >= bitcoin.height && height < bitcoin.height + headers.length);
-  ledger.pass('work', `forging ${headers.length} headers takes ${work} hashes${known ? '; leads to a block you know' : ''}`);
+  const known = trust.bitcoin.blocks.some(
+    ({ height }) => height >= bitcoin.height && height < bitcoin.height + headers.length,
+  );
+  ledger.pass(
+    'work',
+    `forging ${headers.length} headers takes ${work} hashes${known ? '; leads to a block you know' : ''}`,
+  );
   if (bitcoin.network === 'regtest') {
     ledger.note('regtest work is free: such a block proves nothing to anybody but whoever knows the chain');
   } else if (!known) {

@@ -1,5 +1,14 @@
 /** A tenant's chain, record by record. Used by the verifier on a whole chain and by the sealer on its next record. */
-import { equal, isZero, toHex, type ChainId, type ContentHash, type EventHash, type KeyDigest, type PublicKey } from '../protocol/bytes.ts';
+import {
+  equal,
+  isZero,
+  toHex,
+  type ChainId,
+  type ContentHash,
+  type EventHash,
+  type KeyDigest,
+  type PublicKey,
+} from '../protocol/bytes.ts';
 import { DecodeError } from '../protocol/bytes.ts';
 import * as Chain from '../protocol/chain.ts';
 import * as Event from '../protocol/event.ts';
@@ -72,9 +81,11 @@ type Report = (reason: Reason, detail: string) => void;
 
 function checkLinks(state: ChainState | StateAfterGap, record: Chain.ChainRecord, report: Report): void {
   const { suite } = state.identity;
-  if (!equal(record.chainId, state.chainId)) report('WrongChain', 'the chain id is not the one that the trust file gives');
+  if (!equal(record.chainId, state.chainId))
+    report('WrongChain', 'the chain id is not the one that the trust file gives');
   if (record.suite.id !== suite.id) report('ChainLinkBroken', `suite ${record.suite.name} in a chain of ${suite.name}`);
-  if (record.height !== state.height) report('ChainLinkBroken', `height ${record.height} where ${state.height} follows`);
+  if (record.height !== state.height)
+    report('ChainLinkBroken', `height ${record.height} where ${state.height} follows`);
   if (!equal(record.prev, state.prev)) report('ChainLinkBroken', 'prev is not the content hash of the record before');
   const time = Chain.timeMs(record);
   if (time < state.timeMs) report('ChainLinkBroken', `dated ${state.timeMs - time} ms before the record before it`);
@@ -123,7 +134,8 @@ export function checkSuccession(
   rotation: Rotation.Rotation,
   report: (detail: string) => void,
 ): void {
-  if (state.activeKey !== undefined && !equal(rotation.oldKey, state.activeKey)) report('old_key is not the key in force');
+  if (state.activeKey !== undefined && !equal(rotation.oldKey, state.activeKey))
+    report('old_key is not the key in force');
   if (state.usedKeys.has(toHex(rotation.newKey))) report('new_key was in force before');
   const promised = state.nextKeyDigest;
   if (promised !== undefined && !isZero(promised) && !equal(Chain.keyDigest(rotation.newKey), promised)) {

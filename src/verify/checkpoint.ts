@@ -27,7 +27,8 @@ export function checkCheckpoint(covered: Covered, trust: Trust, ledger: Ledger):
     equal(header.stateRoot, checkpoint.stateRoot) &&
     header.number === checkpoint.blockNumber &&
     header.timestamp === checkpoint.blockTimestamp;
-  if (!agrees) return ledger.fail('l2 block', 'HeaderMismatch', 'checkpoint.header', 'is not the block of the checkpoint');
+  if (!agrees)
+    return ledger.fail('l2 block', 'HeaderMismatch', 'checkpoint.header', 'is not the block of the checkpoint');
   ledger.pass('l2 block', `block ${checkpoint.blockNumber} of chain ${chainId}`);
 
   const { stateRoot, logSize, logRoot } = checkpoint;
@@ -35,7 +36,8 @@ export function checkCheckpoint(covered: Covered, trust: Trust, ledger: Ledger):
     found: stateFailure({ stateRoot, logSize, logRoot, ...covered }, contract, trust.l2.codeHash),
   }));
   if (failure === undefined) return undefined;
-  if (failure.found !== undefined) return ledger.fail('checkpoint', failure.found.reason, failure.found.at, failure.found.detail);
+  if (failure.found !== undefined)
+    return ledger.fail('checkpoint', failure.found.reason, failure.found.at, failure.found.detail);
   ledger.pass('checkpoint', `the state of that block holds the log of ${checkpoint.logSize} anchors`);
   return checkpoint;
 }
@@ -64,11 +66,20 @@ export function stateFailure(
   codeHash: Uint8Array | undefined,
 ): { readonly reason: Reason; readonly at: string; readonly detail: string } | undefined {
   const account = Trie.checkProof(proof.stateRoot, Trie.accountKey(contract), proof.accountProof);
-  const invalid = (at: string, detail: string) => ({ reason: 'StateProofInvalid' as const, at: `checkpoint.${at}`, detail });
-  if (account.kind !== 'present') return invalid('accountProof', account.kind === 'invalid' ? account.why : 'no such account');
+  const invalid = (at: string, detail: string) => ({
+    reason: 'StateProofInvalid' as const,
+    at: `checkpoint.${at}`,
+    detail,
+  });
+  if (account.kind !== 'present')
+    return invalid('accountProof', account.kind === 'invalid' ? account.why : 'no such account');
   const { storageRoot, codeHash: proven } = Trie.decodeAccount(account.value);
   if (codeHash !== undefined && !equal(proven, codeHash)) {
-    return { reason: 'WrongChain', at: 'checkpoint.accountProof', detail: 'the contract has another code than the trust file names' };
+    return {
+      reason: 'WrongChain',
+      at: 'checkpoint.accountProof',
+      detail: 'the contract has another code than the trust file names',
+    };
   }
   const slots = storageSlots(proof.logSize);
   if (proof.storageProofs.length !== slots.length) {
@@ -86,10 +97,18 @@ export function stateFailure(
   // The anchorer's address stands above the size in the same word.
   const size = BigInt(`0x${toHex((packed ?? new Uint8Array(32)).subarray(24))}`);
   if (size !== proof.logSize) {
-    return { reason: 'CheckpointMismatch', at: 'checkpoint.record', detail: `the contract's log has ${size} anchors, not ${proof.logSize}` };
+    return {
+      reason: 'CheckpointMismatch',
+      at: 'checkpoint.record',
+      detail: `the contract's log has ${size} anchors, not ${proof.logSize}`,
+    };
   }
   if (!equal(Merkle.rangeRoot(SHA2_256, { size, peaks }), proof.logRoot)) {
-    return { reason: 'CheckpointMismatch', at: 'checkpoint.record', detail: "the contract's peaks do not bag to log_root" };
+    return {
+      reason: 'CheckpointMismatch',
+      at: 'checkpoint.record',
+      detail: "the contract's peaks do not bag to log_root",
+    };
   }
   return undefined;
 }

@@ -95,7 +95,8 @@ class Audit {
       const chosen = place.intact.find(({ hash }) => following.some((prev) => equal(prev, hash))) ?? place.intact[0];
       if (height > state.height) {
         const last = height - 1n;
-        const missing = last === state.height ? `record ${last} is absent` : `records ${state.height} to ${last} are absent`;
+        const missing =
+          last === state.height ? `record ${last} is absent` : `records ${state.height} to ${last} are absent`;
         this.#report(height, intactBelow ? 'PrevSealNotFound' : 'ChainTruncated', missing);
         state = this.#skip(state, height, chosen?.record.prev);
       }
@@ -159,7 +160,8 @@ class Audit {
       }
       const here = this.#places.get(height)?.intact ?? [];
       if (here.length === 0 || here.some((each) => equal(each.hash, hash))) continue;
-      if (this.#signed.has(height)) this.#report(height, 'Forked', `the head known at height ${height} is not in this history`);
+      if (this.#signed.has(height))
+        this.#report(height, 'Forked', `the head known at height ${height} is not in this history`);
     }
     if (heads.length === 0) this.#notes.push('no head is known: whether the tail is missing was not checked');
   }
@@ -172,7 +174,9 @@ class Audit {
       )
       .map(({ finding }) => finding);
     if (this.#unchecked.length > 0) {
-      this.#notes.push(`events not checked at ${this.#unchecked.length} heights, the first of them ${this.#unchecked[0]}`);
+      this.#notes.push(
+        `events not checked at ${this.#unchecked.length} heights, the first of them ${this.#unchecked[0]}`,
+      );
     }
     const cut = findings.filter(({ reason }) => reason === 'ChainTruncated').length;
     const verdict = (): ChainVerdict['verdict'] => {
@@ -186,6 +190,15 @@ class Audit {
       { name: 'tail', ok: this.#known > 0 && cut === 0, detail: `${this.#known} known heads compared` },
     ];
     const tier = verdict() === 'Verified' ? 'sealed' : 'none';
-    return { verdict: verdict(), tier, l2: 'NotChecked', findings, notBefore: null, notAfter: null, steps, notes: this.#notes };
+    return {
+      verdict: verdict(),
+      tier,
+      l2: 'NotChecked',
+      findings,
+      notBefore: null,
+      notAfter: null,
+      steps,
+      notes: this.#notes,
+    };
   }
 }

@@ -32,7 +32,8 @@ export function checkSealed(evidence: Evidence, hash: EventHash, trust: Trust, l
   if (seal.record.tag !== Seal.TAG) return ledger.fail('seal', 'DecodeFailed', 'seal', 'a rotation holds no events');
   if (!checkEvent(evidence, hash, seal.record, ledger)) return undefined;
   const rotations = placeRotations(evidence, head, trust, ledger);
-  if (rotations === undefined || !checkKnown(evidence, [seal, ...rotations, head], head, trust, ledger)) return undefined;
+  if (rotations === undefined || !checkKnown(evidence, [seal, ...rotations, head], head, trust, ledger))
+    return undefined;
   if (!checkKeys(seal, head, rotations, trust, ledger)) return undefined;
   return { seal: seal.record, head: head.record };
 }
@@ -79,7 +80,10 @@ function checkEvent(evidence: Evidence, hash: EventHash, seal: Seal.Seal, ledger
     return ledger.fail('event', 'MerkleRootMismatch', 'event.path', "does not lead to the seal's events_root");
   }
   const number = seal.firstEvent + path.index;
-  return ledger.pass('event', `is number ${number} of the chain, one of ${seal.eventCount} in the seal at ${seal.height}`);
+  return ledger.pass(
+    'event',
+    `is number ${number} of the chain, one of ${seal.eventCount} in the seal at ${seal.height}`,
+  );
 }
 
 function placeRotations(
@@ -96,7 +100,8 @@ function placeRotations(
     const { record } = rotation;
     if (record.tag !== Rotation.TAG) return ledger.fail('keys', 'DecodeFailed', at, 'not a rotation');
     const before = rotations.at(-1)?.record.height ?? 0n;
-    if (record.height <= before) return ledger.fail('keys', 'ChainLinkBroken', at, 'rotations are not in ascending order');
+    if (record.height <= before)
+      return ledger.fail('keys', 'ChainLinkBroken', at, 'rotations are not in ascending order');
     rotations.push({ ...rotation, record });
   }
   return rotations;
@@ -123,7 +128,12 @@ function checkKnown(
     }
     const agrees = same === undefined ? leadsToHead(hash, height, path ?? [], head, trust) : equal(same.hash, hash);
     if (!agrees) {
-      return ledger.fail('known', 'Forked', String(height), 'the head does not lead to the record that the trust file knows');
+      return ledger.fail(
+        'known',
+        'Forked',
+        String(height),
+        'the head does not lead to the record that the trust file knows',
+      );
     }
     ledger.pass('known', `the record known at height ${height} is in the head's history`);
   }
@@ -143,7 +153,10 @@ function checkKeys(
   const lowest = rotations[0]?.record.height ?? head.record.height;
   const from = trust.records
     .filter(({ height }) => height < lowest && height < seal.record.height)
-    .reduce<Trust['records'][number] | undefined>((best, each) => (best && best.height > each.height ? best : each), undefined);
+    .reduce<Trust['records'][number] | undefined>(
+      (best, each) => (best && best.height > each.height ? best : each),
+      undefined,
+    );
   let key: PublicKey = from?.key ?? trust.identity.genesisKey;
   let nextKeyDigest = from?.nextKeyDigest ?? trust.identity.nextKeyDigest;
   const usedKeys = new Set([toHex(trust.identity.genesisKey), toHex(key)]);
@@ -172,7 +185,10 @@ function checkKeys(
     usedKeys.add(toHex(key));
   }
   if (ledger.findings.length > failures) return undefined;
-  ledger.pass('seal', `height ${seal.record.height}, signed by the tenant's key, claims ${date(Chain.timeMs(seal.record))}`);
+  ledger.pass(
+    'seal',
+    `height ${seal.record.height}, signed by the tenant's key, claims ${date(Chain.timeMs(seal.record))}`,
+  );
   ledger.pass('keys', `${rotations.length} rotations followed to the head at height ${head.record.height}`);
   return true;
 }

@@ -61,7 +61,9 @@ export async function verifyEvidence(
     return conclude(ledger, 'none', 'NotChecked', { notIncluded: true });
   }
   if (trust.identity.suite.id === 2) {
-    ledger.note('suite blake3-128 protects against outsiders, not against whoever chose the event or signs the records');
+    ledger.note(
+      'suite blake3-128 protects against outsiders, not against whoever chose the event or signs the records',
+    );
   }
 
   const sealed = checkSealed(evidence, hash, trust, ledger);
@@ -76,7 +78,8 @@ export async function verifyEvidence(
     // L2 headers carry no work: without a checkpoint only a read of the trusted contract shows an anchor.
     const read = await sources.isAnchored?.(logEntry(evidence.log, anchored, trust), evidence.log.index);
     if (read === true) ledger.pass('log', `anchor ${evidence.log.index} read from the trusted contract`);
-    else if (read === false) ledger.fail('log', 'AnchorMismatch', 'log', 'the trusted contract does not hold this anchor');
+    else if (read === false)
+      ledger.fail('log', 'AnchorMismatch', 'log', 'the trusted contract does not hold this anchor');
     else ledger.note('the anchor was not checked: no checkpoint yet, and the contract was not asked');
     return conclude(ledger, read === true ? 'anchored' : 'sealed', 'NotChecked', { notBefore }, trust);
   }
@@ -193,7 +196,9 @@ function conclude(
   const verdict = (): EventVerdict['verdict'] => {
     if (findings.length > 0) return 'Tampered';
     if (reached.notIncluded === true) return 'NotIncluded';
-    return trust !== undefined && meetsPolicy(tier, l2, reached.confirmations ?? 0, trust, ledger) ? 'Included' : 'PolicyUnmet';
+    return trust !== undefined && meetsPolicy(tier, l2, reached.confirmations ?? 0, trust, ledger)
+      ? 'Included'
+      : 'PolicyUnmet';
   };
   const { notBefore = null, notAfter = null } = reached;
   return { verdict: verdict(), tier, l2, findings, notBefore, notAfter, steps, notes };
