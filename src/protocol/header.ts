@@ -39,11 +39,11 @@ const FIELDS: readonly (readonly [name: string, kind: Kind])[] = [
   ['requestsHash', { bytes: 32 }], // EIP-7685
 ];
 /** Fields since each fork: Frontier, London, Shanghai, Cancun, Prague. */
-const FIELD_COUNTS = [15, 16, 17, 20, 21];
+const FIELD_COUNTS = [15, 16, 17, 20, 21] as const;
 
 export function decode(rlp: Uint8Array): Header {
   const items = Rlp.list(Rlp.decode(rlp, 'header'), 'header');
-  if (!FIELD_COUNTS.includes(items.length)) {
+  if (!FIELD_COUNTS.some((count) => count === items.length)) {
     throw new DecodeError('bad-version', 'header', 0, `${items.length} fields: no fork that this version knows`);
   }
   items.forEach((item, i) => checkField(FIELDS[i]!, item));
@@ -69,19 +69,21 @@ function checkField([name, kind]: (typeof FIELDS)[number], item: Rlp.Rlp): void 
 export type RpcBlock = { readonly [field: string]: unknown };
 
 /**
- * The header of a block that a node told of. The caller compares the Keccak-256 with the hash it was told:
- * a field this version does not know shows there.
+ * The header of a block that a node told of. The caller compares `decode`'s hash with the one it was told:
+ * a field that this version does not know shows there.
  */
 export function fromRpc(block: RpcBlock): Uint8Array {
-  const present = FIELDS.filter(([name], i) => i < 15 || (block[name] !== undefined && block[name] !== null));
-  return Rlp.encode(
-    present.map(([name, kind]) => {
-      const text = block[name];
-      if (typeof text !== 'string' || !text.startsWith('0x')) {
-        throw new DecodeError('malformed', name, 0, 'the node gave no hex string');
-      }
-      if ('uint' in kind) return Rlp.encodeUint(BigInt(text));
-      return fromHex(text.slice(2).toLowerCase(), name);
-    }),
-  );
+  const present = FIELDS.filter(([name], i) => i < FIELD_COUNTS[0] || isGiven(block[name]));
+  const rlp = Rlp.encode(present.map(([name, kind]) => fieldFromRpc(block[name], name, 'uint' in kind)));
+  decode(rlp);
+  return rlp;
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+
+function fieldFromRpc(text: unknown, name: string, isInteger: boolean): Uint8Array {
+  if (typeof text !== 'string' || !/^0x[0-9a-fA-F]*$/.test(text) || (isInteger && text === '0x')) {
+    throw new DecodeError('malformed', name, 0, 'the node gave no hex string');
+  }
+  return isInteger ? Rlp.encodeUint(BigInt(text)) : fromHex(text.slice(2).toLowerCase(), name);
 }

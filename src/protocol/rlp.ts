@@ -3,10 +3,13 @@ import { concat, DecodeError, fromHex } from './bytes.ts';
 
 export type Rlp = Uint8Array | readonly Rlp[];
 
-/** A proof's nodes nest two levels; a header's fields one. */
+/** A header is one list; a trie's node may hold a short extension, that a branch, and that its leaves. */
 const MAX_DEPTH = 4;
+/** A header is under 6 KB, a trie's node under 1 KB. */
+const MAX_LENGTH = 16_384;
 
 export function decode(bytes: Uint8Array, field: string): Rlp {
+  if (bytes.length > MAX_LENGTH) throw new DecodeError('too-large', field, 0, `more than ${MAX_LENGTH} bytes`);
   const { item, end } = decodeItem(bytes, 0, field, 0);
   if (end !== bytes.length) throw new DecodeError('trailing', field, end, `${bytes.length - end} bytes after the item`);
   return item;
@@ -49,7 +52,7 @@ function decodeItem(bytes: Uint8Array, at: number, field: string, depth: number)
   }
   if (depth === MAX_DEPTH) throw new DecodeError('too-deep', field, at, `nested more than ${MAX_DEPTH} lists`);
   const items: Rlp[] = [];
-  for (let next = start; next < end; ) {
+  for (let next = start; next < end;) {
     const inner = decodeItem(bytes.subarray(0, end), next, field, depth + 1);
     items.push(inner.item);
     next = inner.end;

@@ -16,14 +16,17 @@ const MAX_NODES = 65;
 /** A branch of 17 items is under 600 bytes; a leaf holds an account or a storage word. */
 const MAX_NODE_LENGTH = 4096;
 
-export const EMPTY_ROOT = keccak_256(Uint8Array.of(0x80));
+const EMPTY_STRING = Uint8Array.of(0x80);
+export const EMPTY_ROOT = keccak_256(EMPTY_STRING);
 
 const invalid = (why: string): ProofResult => ({ kind: 'invalid', why });
 const ABSENT: ProofResult = { kind: 'absent' };
 
 /** `key` is hashed already, 32 bytes. Every node has to be used, in its order. */
 export function checkProof(root: Uint8Array, key: Uint8Array, nodes: readonly Uint8Array[]): ProofResult {
-  if (nodes.length === 0) return equal(root, EMPTY_ROOT) ? ABSENT : invalid('the proof has no nodes');
+  if (key.length !== 32) return invalid(`a path of ${key.length} bytes where 32 are expected`);
+  if (equal(root, EMPTY_ROOT)) return isEmptyTrie(nodes) ? ABSENT : invalid('nodes of a trie that is empty');
+  if (nodes.length === 0) return invalid('the proof has no nodes');
   if (nodes.length > MAX_NODES) return invalid(`more than ${MAX_NODES} nodes`);
   if (nodes.some(({ length }) => length > MAX_NODE_LENGTH)) return invalid(`a node above ${MAX_NODE_LENGTH} bytes`);
   try {
@@ -33,6 +36,10 @@ export function checkProof(root: Uint8Array, key: Uint8Array, nodes: readonly Ui
     throw error;
   }
 }
+
+/** Of a trie without a node some clients give nothing, some the empty string that its root is the hash of. */
+const isEmptyTrie = (nodes: readonly Uint8Array[]): boolean =>
+  nodes.length === 0 || (nodes.length === 1 && equal(nodes[0]!, EMPTY_STRING));
 
 class Walk {
   readonly #path: readonly number[];
@@ -47,17 +54,21 @@ class Walk {
 
   from(root: Uint8Array): ProofResult {
     let node = this.#resolve(root);
-    for (;;) {
-      if (!(node instanceof Array)) return node;
-      const next = node.length === 17 ? this.#branch(node) : this.#short(node);
+    for (let isBelowExtension = false; ;) {
+      if ('kind' in node) return node;
+      const isBranch = node.length === 17;
+      if (isBelowExtension && !isBranch) return invalid('an extension that does not lead to a branch');
+      const next: ProofResult | { readonly child: Rlp.Rlp } = isBranch ? this.#branch(node) : this.#short(node);
       if ('kind' in next) return next;
       node = this.#resolve(next.child);
+      isBelowExtension = !isBranch;
     }
   }
 
   /** A child is named by its hash, or stands in its parent where it is shorter than one. */
   #resolve(child: Rlp.Rlp): readonly Rlp.Rlp[] | ProofResult {
-    if (!(child instanceof Uint8Array)) return Rlp.encode(child).length < 32 ? child : invalid('a long node is embedded');
+    if (!(child instanceof Uint8Array))
+      return Rlp.encode(child).length < 32 ? child : invalid('a long node is embedded');
     if (child.length !== 32) return invalid('a child is neither a hash nor a node');
     const raw = this.#nodes[this.#used];
     if (raw === undefined) return invalid('the proof breaks off');
@@ -92,7 +103,9 @@ class Walk {
   }
 
   #end(result: ProofResult): ProofResult {
-    return this.#used === this.#nodes.length ? result : invalid(`${this.#nodes.length - this.#used} nodes are not used`);
+    return this.#used === this.#nodes.length
+      ? result
+      : invalid(`${this.#nodes.length - this.#used} nodes are not used`);
   }
 }
 
@@ -117,7 +130,8 @@ export type Account = {
 
 export function decodeAccount(value: Uint8Array): Account {
   const items = Rlp.list(Rlp.decode(value, 'account'), 'account');
-  if (items.length !== 4) throw new DecodeError('malformed', 'account', 0, `${items.length} fields where 4 are expected`);
+  if (items.length !== 4)
+    throw new DecodeError('malformed', 'account', 0, `${items.length} fields where 4 are expected`);
   return {
     nonce: Rlp.uint(items[0], 'nonce', 8),
     balance: Rlp.uint(items[1], 'balance', 32),
