@@ -4,21 +4,36 @@ import * as Event from '../protocol/event.ts';
 import * as Merkle from '../protocol/merkle.ts';
 import * as Receipt from '../protocol/receipt.ts';
 import type { Intake, NewEvent, Store, Taken, Tenant } from '../store/port.ts';
-import type { Keyring } from './signer.ts';
+import type { Keyring, Signer } from './signer.ts';
 
-/** `activeKey` signs the record at a height; asked inside the store's transaction. */
+/** What a receipt is signed with: the key in force for the record at `height`. */
+export type KeyInForce = { readonly height: bigint; readonly key: PublicKey };
+
+class Moved extends Error {}
+
+/** `keyInForce` reads the chain; it is asked again where the head moved before the submission was on disk. */
 export async function submit(
   store: Store,
   tenant: Tenant,
   events: readonly NewEvent[],
   keyring: Keyring,
-  activeKey: PublicKey,
+  keyInForce: () => Promise<KeyInForce>,
   nowMs: bigint,
 ): Promise<Taken> {
-  return store.submit(tenant.chainId, events, (intake) => sign(tenant, intake, keyring, activeKey, nowMs));
+  for (;;) {
+    const { height, key } = await keyInForce();
+    try {
+      return await store.submit(tenant.chainId, events, (intake) => {
+        if (intake.height !== height) throw new Moved();
+        return sign(tenant, intake, keyring(key), nowMs);
+      });
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error;
+    }
+  }
 }
 
-function sign(tenant: Tenant, intake: Intake, keyring: Keyring, activeKey: PublicKey, nowMs: bigint): Uint8Array {
+function sign(tenant: Tenant, intake: Intake, signer: Signer, nowMs: bigint): Uint8Array {
   const { suite, chainId } = tenant;
   const leaves = intake.events.map(({ hash }) => Event.leaf(suite, hash));
   const unsigned = {
@@ -30,6 +45,5 @@ function sign(tenant: Tenant, intake: Intake, keyring: Keyring, activeKey: Publi
     eventsRoot: Merkle.root(suite, leaves),
     receivedAtMs: nowMs,
   };
-  const signature = keyring(activeKey).sign(Receipt.signedBytes(unsigned));
-  return Receipt.encode({ ...unsigned, signature });
+  return Receipt.encode({ ...unsigned, signature: signer.sign(Receipt.signedBytes(unsigned)) });
 }

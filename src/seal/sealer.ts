@@ -59,14 +59,20 @@ export class Sealer {
       const record = Chain.decodeRecord(bytes);
       const isNext = height === state.height && equal(Chain.contentHash(this.#tenant.suite, bytes), hash);
       if (!isNext || !equal(record.historyRoot, Merkle.rangeRoot(this.#tenant.suite, state.history))) {
-        throw new SealError(`the store's record at height ${height} of ${this.#tenant.tenant} is damaged: restore a backup`, false);
+        throw new SealError(
+          `the store's record at height ${height} of ${this.#tenant.tenant} is damaged: restore a backup`,
+          false,
+        );
       }
       state = advance(state, record, hash);
     }
     const head = await this.#store.head(this.#tenant.chainId);
     const reached = head === undefined ? 0n : head.height + 1n;
     if (state.height !== reached || (head !== undefined && !equal(head.hash, state.prev))) {
-      throw new SealError(`the store's chain of ${this.#tenant.tenant} does not reach its head: restore a backup`, false);
+      throw new SealError(
+        `the store's chain of ${this.#tenant.tenant} does not reach its head: restore a backup`,
+        false,
+      );
     }
     this.#state = state;
     this.#head = head;
@@ -145,7 +151,10 @@ export class Sealer {
     await this.#store.putRecord(chainId, height, hash, bytes);
     const stored = await this.#store.getRecord(chainId, height, hash);
     if (stored === undefined || !equal(Chain.contentHash(suite, stored), hash)) {
-      throw new SealError(`the record of ${tenant} at height ${height} did not come back from disk as it was written`, false);
+      throw new SealError(
+        `the record of ${tenant} at height ${height} did not come back from disk as it was written`,
+        false,
+      );
     }
     const findings = checkRecord(this.#state, stored, events);
     if (findings.length > 0) {

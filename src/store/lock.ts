@@ -10,7 +10,9 @@ export function lock(path: string): { readonly release: () => void } {
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode === 5) {
-      throw new StoreError('another kedge process seals or anchors for this deployment: stop it first (kedge serve does it all)');
+      throw new StoreError(
+        'another kedge process seals or anchors for this deployment: stop it first (kedge serve does it all)',
+      );
     }
     throw error;
   }

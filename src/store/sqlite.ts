@@ -4,7 +4,15 @@
  */
 import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { equal, toHex, type ChainId, type ContentHash, type EventHash, type KeyDigest, type PublicKey } from '../protocol/bytes.ts';
+import {
+  equal,
+  toHex,
+  type ChainId,
+  type ContentHash,
+  type EventHash,
+  type KeyDigest,
+  type PublicKey,
+} from '../protocol/bytes.ts';
 import * as Chain from '../protocol/chain.ts';
 import * as Seal from '../protocol/seal.ts';
 import * as Suite from '../protocol/suite.ts';
@@ -135,7 +143,11 @@ export class SqliteStore implements Store {
   }
 
   async bindLog(evmChainId: bigint, contract: Uint8Array): Promise<void> {
-    this.#run('INSERT OR IGNORE INTO log (only, evm_chain_id, contract) VALUES (0, ?, ?)', String(evmChainId), contract);
+    this.#run(
+      'INSERT OR IGNORE INTO log (only, evm_chain_id, contract) VALUES (0, ?, ?)',
+      String(evmChainId),
+      contract,
+    );
     const bound = row(this.#get('SELECT evm_chain_id, contract FROM log'));
     if (bound['evm_chain_id'] === String(evmChainId) && equal(bytes(bound['contract']), contract)) return;
     throw new StoreError(
@@ -197,7 +209,11 @@ export class SqliteStore implements Store {
         }
       }
       const receipts = [...known].map((first) =>
-        bytes(row(this.#get('SELECT receipt FROM submissions WHERE chain_id = ? AND first_event = ?', chain, first))['receipt']),
+        bytes(
+          row(this.#get('SELECT receipt FROM submissions WHERE chain_id = ? AND first_event = ?', chain, first))[
+            'receipt'
+          ],
+        ),
       );
       if (added.length > 0) receipts.push(this.#append(chain, added, sign));
       return { receipts, added: added.length, known: events.length - added.length };
@@ -235,7 +251,10 @@ export class SqliteStore implements Store {
   }
 
   #total(chain: ChainId): bigint {
-    const last = this.#get('SELECT first_event + event_count AS n FROM submissions WHERE chain_id = ? ORDER BY first_event DESC LIMIT 1', chain);
+    const last = this.#get(
+      'SELECT first_event + event_count AS n FROM submissions WHERE chain_id = ? ORDER BY first_event DESC LIMIT 1',
+      chain,
+    );
     return last === undefined ? 0n : integer(last['n']);
   }
 
@@ -324,9 +343,14 @@ export class SqliteStore implements Store {
     const head = this.#head(chain);
     const page = 1000n;
     for (let from = 0n; head !== undefined && from <= head.height; from += page) {
-      const sql = 'SELECT height, hash, bytes FROM records WHERE chain_id = ? AND height >= ? AND height < ? AND height <= ? ORDER BY height';
+      const sql =
+        'SELECT height, hash, bytes FROM records WHERE chain_id = ? AND height >= ? AND height < ? AND height <= ? ORDER BY height';
       for (const each of this.#all(sql, chain, from, from + page, head.height)) {
-        yield { height: integer(each['height']), hash: bytes(each['hash']) as ContentHash, bytes: bytes(each['bytes']) };
+        yield {
+          height: integer(each['height']),
+          hash: bytes(each['hash']) as ContentHash,
+          bytes: bytes(each['bytes']),
+        };
       }
     }
   }
@@ -336,7 +360,8 @@ export class SqliteStore implements Store {
       const sql = 'INSERT OR IGNORE INTO heads (chain_id, height, hash, sealed_events) VALUES (?, ?, ?, ?)';
       return this.#run(sql, chain, to.height, to.hash, sealedEvents) === 1n;
     }
-    const sql = 'UPDATE heads SET height = ?, hash = ?, sealed_events = ? WHERE chain_id = ? AND height = ? AND hash = ?';
+    const sql =
+      'UPDATE heads SET height = ?, hash = ?, sealed_events = ? WHERE chain_id = ? AND height = ? AND hash = ?';
     return this.#run(sql, to.height, to.hash, sealedEvents, chain, from.height, from.hash) === 1n;
   }
 
@@ -346,7 +371,13 @@ export class SqliteStore implements Store {
       if (number !== next) throw new StoreError(`anchor ${number} is not the next one, ${next}`);
       this.#run('INSERT INTO anchors (number, root, slots) VALUES (?, ?, ?)', number, root, count);
       for (const { slot, height, hash } of moved) {
-        this.#run('INSERT INTO anchored_heads (slot, number, height, hash) VALUES (?, ?, ?, ?)', slot, number, height, hash);
+        this.#run(
+          'INSERT INTO anchored_heads (slot, number, height, hash) VALUES (?, ?, ?, ?)',
+          slot,
+          number,
+          height,
+          hash,
+        );
       }
     });
   }
