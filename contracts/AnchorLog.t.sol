@@ -290,6 +290,18 @@ contract AnchorLogTest {
         require(!log.verifyInclusion("", 0, 0, none, Root.wrap(sha256(""))), "nothing is in the empty tree");
     }
 
+    /// Roots that a path of the wrong length does hash to: its length has to be the one for the index and size.
+    function testFuzz_verifyInclusion_refusesAPathOfTheWrongLength(bytes32 a, bytes32 b) public view {
+        bytes memory entry = abi.encodePacked(a);
+        bytes32 leaf = sha256(abi.encodePacked(bytes1(0x00), a));
+        bytes32[] memory path = new bytes32[](0);
+        require(!log.verifyInclusion(entry, 0, 2, path, Root.wrap(leaf)), "too short");
+        require(log.verifyInclusion(entry, 0, 1, path, Root.wrap(leaf)), "a tree of one");
+        path = NaiveTree.push(path, b);
+        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(b, leaf))), "too long, left");
+        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(leaf, b))), "too long, right");
+    }
+
     function test_gas_ofAppends() public {
         log.anchorMany(_roots(510, ROOT), 0);
         log.anchor(ROOT, 510);
