@@ -19,7 +19,10 @@ export async function prove(
   known: readonly KnownRecord[] = [],
 ): Promise<Evidence.Evidence> {
   const route = await find(deployment, tenant, event);
-  const evidence = assemble(deployment, tenant, route, known);
+  const beacons = await Promise.all(
+    route.seal.record.beacons.map(async ({ hash }) => (await deployment.store.beaconHeader(hash)) ?? new Uint8Array()),
+  );
+  const evidence = { ...assemble(deployment, tenant, route, known), beacons };
   const { verdict, findings } = await verifyEvidence(evidence, ownTrust(deployment, tenant));
   if (verdict !== 'Included') {
     const found = findings.map(({ reason, at, detail }) => `${reason} at ${at}: ${detail}`).join('; ');
@@ -46,7 +49,7 @@ function assemble(
   tenant: Tenant,
   route: Route,
   known: readonly KnownRecord[],
-): Evidence.Evidence {
+): Omit<Evidence.Evidence, 'beacons'> {
   const { event, seal, head, anchor, checkpoint, bitcoin } = route;
   const history = route.records.slice(0, -1).map(({ hash }) => Merkle.leafHash(tenant.suite, hash));
   const placed = ({ bytes, record }: Placed) => ({ record: bytes, path: historyPath(tenant, history, record.height) });
@@ -76,7 +79,6 @@ function assemble(
     },
     ots: checkpoint && bitcoin && Ots.encode(stampFrom(Checkpoint.digest(checkpoint.checkpoint.bytes), bitcoin)),
     bitcoin: bitcoin && { network: bitcoinNetwork, height: bitcoin.height, headers: bitcoin.headers },
-    beacons: [],
   };
 }
 

@@ -109,6 +109,7 @@ export type Notarization = {
 export type Store = {
   /** The deployment's anchor log; set once, refused ever after for another one. */
   bindLog(evmChainId: bigint, contract: Uint8Array): Promise<void>;
+  log(): Promise<{ readonly evmChainId: bigint; readonly contract: Uint8Array } | undefined>;
 
   addTenant(identity: Identity): Promise<Tenant>;
   /** By slot. */
@@ -152,6 +153,10 @@ export type Store = {
   /** Every attempt ever made for anchors that are not included, oldest first. */
   openTransactions(): Promise<readonly Transaction[]>;
   markIncluded(number: bigint, inclusion: Inclusion): Promise<void>;
+
+  /** The header of a beacon's block, by its hash, so that evidence can show it. */
+  putBeaconHeader(hash: Uint8Array, header: Uint8Array): Promise<void>;
+  beaconHeader(hash: Uint8Array): Promise<Uint8Array | undefined>;
 
   /** Proven and waiting for the block to be final; at most one. */
   candidate(): Promise<ProvenBlock | undefined>;

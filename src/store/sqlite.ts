@@ -156,6 +156,11 @@ export class SqliteStore implements Store {
     );
   }
 
+  async log(): Promise<{ readonly evmChainId: bigint; readonly contract: Uint8Array } | undefined> {
+    const bound = this.#get('SELECT evm_chain_id, contract FROM log');
+    return bound && { evmChainId: BigInt(String(bound['evm_chain_id'])), contract: bytes(bound['contract']) };
+  }
+
   async addTenant(identity: Chain.Identity): Promise<Tenant> {
     const chainId = Chain.chainId(identity);
     this.#transaction(() => {
@@ -473,6 +478,15 @@ export class SqliteStore implements Store {
       bytes: bytes(each['bytes']),
       block: provenBlock(each),
     }));
+  }
+
+  async putBeaconHeader(hash: Uint8Array, header: Uint8Array): Promise<void> {
+    this.#run('INSERT OR IGNORE INTO beacon_headers (hash, header) VALUES (?, ?)', hash, header);
+  }
+
+  async beaconHeader(hash: Uint8Array): Promise<Uint8Array | undefined> {
+    const found = this.#get('SELECT header FROM beacon_headers WHERE hash = ?', hash);
+    return found && bytes(found['header']);
   }
 
   async putNotarization({ checkpoint, notary, state, proof, bitcoinHeight, headers }: Notarization): Promise<void> {
