@@ -42,7 +42,7 @@ export type LogEvent = {
 
 export type L2Options = {
   /** An address, or a provider in the same process. */
-  readonly node: string | { readonly request: (args: { method: string; params?: unknown }) => Promise<unknown> };
+  readonly node: string | { readonly request: (args: { method: string; params?: object }) => Promise<unknown> };
   /** 20 bytes. */
   readonly contract: Uint8Array;
 };
