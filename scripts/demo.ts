@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { network } from 'hardhat';
+import { network, tasks } from 'hardhat';
 import AnchorLog from '../ignition/modules/AnchorLog.ts';
 import { DevelopmentChain } from '../src/checkpoint/devchain.ts';
 import { scriptOf } from '../src/checkpoint/opreturn.ts';
@@ -50,6 +50,7 @@ async function demo(files: readonly string[]): Promise<void> {
   console.log(`   L2 chain ${connection.networkConfig.chainId}; Bitcoin at height ${await devchain.tip()}`);
 
   say('2. The anchor contract, deployed with Ignition');
+  await tasks.getTask('build').run({ quiet: true, noTests: true });
   const deployed: { readonly anchorLog: object } = await connection.ignition.deploy(AnchorLog);
   const { address } = deployed.anchorLog as { readonly address: string };
   console.log(`   AnchorLog at ${address}`);
