@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {IAnchorLog} from "./IAnchorLog.sol";
-import {LeafHash, Rfc9162, Root} from "./Rfc9162.sol";
+import {Ownable} from '@openzeppelin/contracts/access/Ownable.sol';
+import {Ownable2Step} from '@openzeppelin/contracts/access/Ownable2Step.sol';
+import {IAnchorLog} from './IAnchorLog.sol';
+import {LeafHash, Rfc9162, Root} from './Rfc9162.sol';
 
 /// @title The anchor log, with one anchorer and an owner who names it
 /// @notice Cannot be upgraded or paused, and has no way to rewrite a peak.
@@ -114,7 +114,7 @@ contract AnchorLog is IAnchorLog, Ownable2Step {
 
     /// Slot S as one word, after the caller and the index were found right: one read serves both.
     function _checkedHead(uint256 expectedIndex) private view returns (uint256 head) {
-        assembly ("memory-safe") {
+        assembly ('memory-safe') {
             head := sload(BASE_SLOT)
         }
         if (head >> SIZE_BITS != uint160(msg.sender)) revert AnchorLogUnauthorizedAnchorer(msg.sender);
@@ -122,7 +122,7 @@ contract AnchorLog is IAnchorLog, Ownable2Step {
     }
 
     function _setHead(uint256 head) private {
-        assembly ("memory-safe") {
+        assembly ('memory-safe') {
             sstore(BASE_SLOT, head)
         }
     }
@@ -138,7 +138,7 @@ contract AnchorLog is IAnchorLog, Ownable2Step {
     ///     0x00 ‖ evm_chain_id 8 ‖ contract 20 ‖ root 32 ‖ timestamp 8
     function _leaf(bytes32 root, uint256 blockTime) private view returns (LeafHash leaf) {
         bool done;
-        assembly ("memory-safe") {
+        assembly ('memory-safe') {
             let entry := mload(0x40)
             mstore(entry, shl(24, or(shl(160, chainid()), address())))
             mstore(add(entry, 29), root)
@@ -158,7 +158,7 @@ contract AnchorLog is IAnchorLog, Ownable2Step {
     }
 
     function _log() private pure returns (Log storage log) {
-        assembly ("memory-safe") {
+        assembly ('memory-safe') {
             log.slot := BASE_SLOT
         }
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {AnchorLog} from "./AnchorLog.sol";
-import {IAnchorLog} from "./IAnchorLog.sol";
-import {Root} from "./Rfc9162.sol";
+import {Ownable} from '@openzeppelin/contracts/access/Ownable.sol';
+import {AnchorLog} from './AnchorLog.sol';
+import {IAnchorLog} from './IAnchorLog.sol';
+import {Root} from './Rfc9162.sol';
 
 interface Vm {
     function prank(address sender) external;
@@ -17,10 +17,10 @@ interface Vm {
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
 }
 
-Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+Vm constant VM = Vm(address(uint160(uint256(keccak256('hevm cheat code')))));
 
 uint256 constant BASE_SLOT =
-    uint256(keccak256(abi.encode(uint256(keccak256("kedge.anchorlog.v1")) - 1))) & ~uint256(0xff);
+    uint256(keccak256(abi.encode(uint256(keccak256('kedge.anchorlog.v1')) - 1))) & ~uint256(0xff);
 
 /// RFC 9162, 2.1.1 and 2.1.3.1, as they stand there: recursive and slow.
 library NaiveTree {
@@ -33,7 +33,7 @@ library NaiveTree {
     }
 
     function root(bytes32[] memory leaves) internal pure returns (bytes32) {
-        if (leaves.length == 0) return sha256("");
+        if (leaves.length == 0) return sha256('');
         if (leaves.length == 1) return leaves[0];
         uint256 k = split(leaves.length);
         return node(root(slice(leaves, 0, k)), root(slice(leaves, k, leaves.length)));
@@ -67,7 +67,7 @@ library NaiveTree {
 
 contract AnchorLogTest {
     address private constant OWNER = address(0xA11CE);
-    bytes32 private constant ROOT = keccak256("a root");
+    bytes32 private constant ROOT = keccak256('a root');
 
     AnchorLog private log;
 
@@ -79,9 +79,9 @@ contract AnchorLogTest {
         VM.expectEmit(true, true, true, true);
         emit IAnchorLog.AnchorerSet(address(0), address(7));
         AnchorLog fresh = new AnchorLog(OWNER, address(7));
-        require(fresh.owner() == OWNER && fresh.anchorer() == address(7), "accounts");
-        require(fresh.size() == 0 && fresh.peaks().length == 0, "empty");
-        require(Root.unwrap(fresh.logRoot()) == sha256(""), "the hash of nothing");
+        require(fresh.owner() == OWNER && fresh.anchorer() == address(7), 'accounts');
+        require(fresh.size() == 0 && fresh.peaks().length == 0, 'empty');
+        require(Root.unwrap(fresh.logRoot()) == sha256(''), 'the hash of nothing');
     }
 
     function test_constructor_revertsWhenOwnerIsZero() public {
@@ -108,7 +108,7 @@ contract AnchorLogTest {
         log.anchor(ROOT, 0);
         VM.expectRevert(abi.encodeWithSelector(IAnchorLog.AnchorLogUnexpectedIndex.selector, 0, 1));
         log.anchor(ROOT, 0);
-        require(log.size() == 1, "a retry appends nothing");
+        require(log.size() == 1, 'a retry appends nothing');
     }
 
     function test_anchor_revertsWhenIndexIsAhead() public {
@@ -152,7 +152,7 @@ contract AnchorLogTest {
         roots[zeroAt % roots.length] = 0;
         VM.expectRevert(abi.encodeWithSelector(IAnchorLog.AnchorLogZeroRoot.selector));
         log.anchorMany(roots, 0);
-        require(log.size() == 0, "nothing is half done");
+        require(log.size() == 0, 'nothing is half done');
     }
 
     function test_setAnchorer_movesTheRight() public {
@@ -182,7 +182,7 @@ contract AnchorLogTest {
         bytes32 before = Root.unwrap(log.logRoot());
         VM.prank(OWNER);
         log.setAnchorer(next);
-        require(log.anchorer() == next && log.size() == size && Root.unwrap(log.logRoot()) == before, "kept");
+        require(log.anchorer() == next && log.size() == size && Root.unwrap(log.logRoot()) == before, 'kept');
     }
 
     function testFuzz_setAnchorer_revertsForOthers(address other) public {
@@ -195,9 +195,9 @@ contract AnchorLogTest {
     function test_transferOwnership_takesTwoSteps() public {
         VM.prank(OWNER);
         log.transferOwnership(address(this));
-        require(log.owner() == OWNER, "not yet");
+        require(log.owner() == OWNER, 'not yet');
         log.acceptOwnership();
-        require(log.owner() == address(this), "accepted");
+        require(log.owner() == address(this), 'accepted');
     }
 
     function test_renounceOwnership_reverts() public {
@@ -206,7 +206,7 @@ contract AnchorLogTest {
         log.renounceOwnership();
         VM.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         log.renounceOwnership();
-        require(log.owner() == OWNER, "still owned");
+        require(log.owner() == OWNER, 'still owned');
     }
 
     /// Batches of random lengths: the root, the peaks and the storage that verifiers prove.
@@ -214,17 +214,17 @@ contract AnchorLogTest {
         bytes32[] memory roots = _roots(uint256(count) % 40, seed);
         bytes32[] memory leaves = new bytes32[](roots.length);
         for (uint256 start = 0; start < roots.length;) {
-            uint256 end = start + 1 + (uint256(keccak256(abi.encode(seed, "batch", start))) % 5);
+            uint256 end = start + 1 + (uint256(keccak256(abi.encode(seed, 'batch', start))) % 5);
             if (end > roots.length) end = roots.length;
             VM.warp(block.timestamp + 60);
             if (end - start == 1) log.anchor(roots[start], start);
             else log.anchorMany(NaiveTree.slice(roots, start, end), start);
             for (uint256 i = start; i < end; i++) leaves[i] = NaiveTree.leaf(address(log), roots[i], block.timestamp);
-            require(Root.unwrap(log.logRoot()) == NaiveTree.root(NaiveTree.slice(leaves, 0, end)), "root");
+            require(Root.unwrap(log.logRoot()) == NaiveTree.root(NaiveTree.slice(leaves, 0, end)), 'root');
             start = end;
         }
         bytes32 head = VM.load(address(log), bytes32(BASE_SLOT));
-        require(uint256(head) == (uint256(uint160(address(this))) << 64) + leaves.length, "slot S");
+        require(uint256(head) == (uint256(uint160(address(this))) << 64) + leaves.length, 'slot S');
         _checkPeaks(leaves);
     }
 
@@ -237,11 +237,11 @@ contract AnchorLogTest {
             uint256 height = left - 1;
             if ((leaves.length >> height) & 1 == 0) continue;
             bytes32 peak = NaiveTree.root(NaiveTree.slice(leaves, start, start + (1 << height)));
-            require(peaks[listed++] == peak, "peaks()");
-            require(VM.load(address(log), bytes32(BASE_SLOT + 1 + height)) == peak, "slot S+1+k");
+            require(peaks[listed++] == peak, 'peaks()');
+            require(VM.load(address(log), bytes32(BASE_SLOT + 1 + height)) == peak, 'slot S+1+k');
             start += 1 << height;
         }
-        require(listed == peaks.length, "one peak per set bit");
+        require(listed == peaks.length, 'one peak per set bit');
     }
 
     function testFuzz_isAnchored_holdsForEachAndOnlyAsItWas(bytes32 seed, uint8 count, uint8 which) public {
@@ -254,15 +254,15 @@ contract AnchorLogTest {
         uint256 index = which % roots.length;
         uint64 time = uint64(block.timestamp);
         bytes32[] memory proof = NaiveTree.path(leaves, index);
-        require(log.isAnchored(roots[index], time, index, proof), "anchored");
-        require(!log.isAnchored(roots[index], time + 1, index, proof), "another time");
-        require(!log.isAnchored(roots[index], time, index + 1, proof), "another index");
-        require(!log.isAnchored(roots[index], time, index + leaves.length, proof), "index beyond the log");
-        require(!log.isAnchored(seed, time, index, proof), "another root");
-        require(!log.isAnchored(roots[index], time, index, NaiveTree.push(proof, seed)), "path too long");
+        require(log.isAnchored(roots[index], time, index, proof), 'anchored');
+        require(!log.isAnchored(roots[index], time + 1, index, proof), 'another time');
+        require(!log.isAnchored(roots[index], time, index + 1, proof), 'another index');
+        require(!log.isAnchored(roots[index], time, index + leaves.length, proof), 'index beyond the log');
+        require(!log.isAnchored(seed, time, index, proof), 'another root');
+        require(!log.isAnchored(roots[index], time, index, NaiveTree.push(proof, seed)), 'path too long');
         AnchorLog twin = new AnchorLog(OWNER, address(this));
         twin.anchorMany(roots, 0);
-        require(Root.unwrap(twin.logRoot()) != Root.unwrap(log.logRoot()), "no two logs hold the same leaf");
+        require(Root.unwrap(twin.logRoot()) != Root.unwrap(log.logRoot()), 'no two logs hold the same leaf');
     }
 
     function testFuzz_verifyInclusion_isTheNaiveTrees(bytes32 seed, uint8 count, uint8 which, uint8 bit) public view {
@@ -272,11 +272,11 @@ contract AnchorLogTest {
         for (uint256 i = 0; i < leaves.length; i++) leaves[i] = sha256(abi.encodePacked(bytes1(0x00), leaves[i]));
         Root root = Root.wrap(NaiveTree.root(leaves));
         bytes32[] memory proof = NaiveTree.path(leaves, index);
-        require(log.verifyInclusion(entry, index, leaves.length, proof, root), "included");
-        require(!log.verifyInclusion(entry, index ^ (1 << bit), leaves.length, proof, root), "another index");
+        require(log.verifyInclusion(entry, index, leaves.length, proof, root), 'included');
+        require(!log.verifyInclusion(entry, index ^ (1 << bit), leaves.length, proof, root), 'another index');
         if (proof.length == 0) return;
         proof[bit % proof.length] ^= bytes32(uint256(1) << bit);
-        require(!log.verifyInclusion(entry, index, leaves.length, proof, root), "a flipped bit");
+        require(!log.verifyInclusion(entry, index, leaves.length, proof, root), 'a flipped bit');
     }
 
     /// The second preimage that the prefixes are there against: an inner node's two halves as an entry.
@@ -285,9 +285,9 @@ contract AnchorLogTest {
         bytes32 right = sha256(abi.encodePacked(bytes1(0x00), b));
         Root root = Root.wrap(NaiveTree.node(left, right));
         bytes32[] memory none = new bytes32[](0);
-        require(!log.verifyInclusion(abi.encodePacked(left, right), 0, 1, none, root), "node taken for a leaf");
-        require(!log.verifyInclusion(abi.encodePacked(a), 0, 2, none, root), "path too short");
-        require(!log.verifyInclusion("", 0, 0, none, Root.wrap(sha256(""))), "nothing is in the empty tree");
+        require(!log.verifyInclusion(abi.encodePacked(left, right), 0, 1, none, root), 'node taken for a leaf');
+        require(!log.verifyInclusion(abi.encodePacked(a), 0, 2, none, root), 'path too short');
+        require(!log.verifyInclusion('', 0, 0, none, Root.wrap(sha256(''))), 'nothing is in the empty tree');
     }
 
     /// Roots that a path of the wrong length does hash to: its length has to be the one for the index and size.
@@ -295,24 +295,24 @@ contract AnchorLogTest {
         bytes memory entry = abi.encodePacked(a);
         bytes32 leaf = sha256(abi.encodePacked(bytes1(0x00), a));
         bytes32[] memory path = new bytes32[](0);
-        require(!log.verifyInclusion(entry, 0, 2, path, Root.wrap(leaf)), "too short");
-        require(log.verifyInclusion(entry, 0, 1, path, Root.wrap(leaf)), "a tree of one");
+        require(!log.verifyInclusion(entry, 0, 2, path, Root.wrap(leaf)), 'too short');
+        require(log.verifyInclusion(entry, 0, 1, path, Root.wrap(leaf)), 'a tree of one');
         path = NaiveTree.push(path, b);
-        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(b, leaf))), "too long, left");
-        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(leaf, b))), "too long, right");
+        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(b, leaf))), 'too long, left');
+        require(!log.verifyInclusion(entry, 0, 1, path, Root.wrap(NaiveTree.node(leaf, b))), 'too long, right');
     }
 
     function test_gas_ofAppends() public {
         log.anchorMany(_roots(510, ROOT), 0);
         log.anchor(ROOT, 510);
-        VM.snapshotGasLastCall("AnchorLog", "anchor, no merge");
+        VM.snapshotGasLastCall('AnchorLog', 'anchor, no merge');
         log.anchor(ROOT, 511);
-        VM.snapshotGasLastCall("AnchorLog", "anchor, nine merges and a new peak");
+        VM.snapshotGasLastCall('AnchorLog', 'anchor, nine merges and a new peak');
         log.anchor(ROOT, 512);
         log.anchor(ROOT, 513);
-        VM.snapshotGasLastCall("AnchorLog", "anchor, one merge");
+        VM.snapshotGasLastCall('AnchorLog', 'anchor, one merge');
         log.anchorMany(_roots(16, ROOT), 514);
-        VM.snapshotGasLastCall("AnchorLog", "anchorMany, 16 roots");
+        VM.snapshotGasLastCall('AnchorLog', 'anchorMany, 16 roots');
     }
 
     function _roots(uint256 count, bytes32 seed) private pure returns (bytes32[] memory roots) {
@@ -356,14 +356,14 @@ contract Operator {
     function retry(bytes32 root, uint256 index) external {
         if (index == leaves.length) return;
         try LOG.anchor(root, index) {
-            revert("appended where it was not expected");
+            revert('appended where it was not expected');
         } catch {}
     }
 
     function replaceAnchorer(bytes32 root) external {
         LOG.setAnchorer(address(7));
         try LOG.anchor(root, leaves.length) {
-            revert("appended without the right to");
+            revert('appended without the right to');
         } catch {}
         LOG.setAnchorer(address(this));
     }
@@ -389,16 +389,16 @@ contract AnchorLogInvariantTest {
     function invariant_logIsTheNaiveTreeOfAllThatWasAppended() public view {
         bytes32[] memory leaves = operator.allLeaves();
         AnchorLog log = operator.LOG();
-        require(log.size() == leaves.length, "size");
-        require(Root.unwrap(log.logRoot()) == NaiveTree.root(leaves), "root");
+        require(log.size() == leaves.length, 'size');
+        require(Root.unwrap(log.logRoot()) == NaiveTree.root(leaves), 'root');
     }
 
     function invariant_outsidersAppendNothing() public {
         AnchorLog log = operator.LOG();
         uint256 size = log.size();
-        try log.anchor(keccak256("outsider"), size) {
-            revert("appended");
+        try log.anchor(keccak256('outsider'), size) {
+            revert('appended');
         } catch {}
-        require(log.size() == size, "size");
+        require(log.size() == size, 'size');
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Root} from "./Rfc9162.sol";
+import {Root} from './Rfc9162.sol';
 
 /// @title An append-only Merkle log of anchors
 /// @notice Every anchored root becomes a leaf of one RFC 9162 tree, whose compact range is kept in storage: `size`, and one

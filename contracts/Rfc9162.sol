@@ -19,12 +19,12 @@ library Rfc9162 {
 
     /// H(0x00 ‖ entry). The prefix is added here and nowhere else: a caller's "leaf" could be an inner node.
     function leafHash(bytes memory entry) internal pure returns (LeafHash) {
-        return LeafHash.wrap(sha256(bytes.concat(hex"00", entry)));
+        return LeafHash.wrap(sha256(bytes.concat(hex'00', entry)));
     }
 
     /// H(0x01 ‖ left ‖ right).
     function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return sha256(bytes.concat(hex"01", left, right));
+        return sha256(bytes.concat(hex'01', left, right));
     }
 
     /// RFC 9162, 2.1.3.2. `valid` is false where `path` cannot be one of this leaf in a tree of `size` leaves. A path does
@@ -87,7 +87,7 @@ library Rfc9162 {
     ///                       sload    the hash so far
     function append(uint256 peakSlot, uint256 size, LeafHash leaf) internal {
         bool done = true;
-        assembly ("memory-safe") {
+        assembly ('memory-safe') {
             let node := mload(0x40)
             mstore8(node, 1)
             mstore(add(node, 33), leaf)

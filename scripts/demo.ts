@@ -33,7 +33,15 @@ function commits(): string[] {
     .filter((line) => line !== '')
     .map((line) => {
       const [commit = '', tree, parents = '', author, time, subject] = line.split('\0');
-      return JSON.stringify({ id: commit, type: 'git.commit', tree, parents: parents.split(' '), author, time, subject });
+      return JSON.stringify({
+        id: commit,
+        type: 'git.commit',
+        tree,
+        parents: parents.split(' '),
+        author,
+        time,
+        subject,
+      });
     });
 }
 
@@ -45,7 +53,8 @@ async function demo(files: readonly string[]): Promise<void> {
   const connection = await network.create({ network: 'localOp', chainType: 'op' });
   const bitcoinKey = createHash('sha256').update('kedge demo').digest();
   const devchain = new DevelopmentChain(join(OUT, 'devchain'));
-  const mine = (blocks: number): void => devchain.mine(blocks, scriptOf(bitcoinKey, 'regtest'), Math.floor(Date.now() / 1000));
+  const mine = (blocks: number): void =>
+    devchain.mine(blocks, scriptOf(bitcoinKey, 'regtest'), Math.floor(Date.now() / 1000));
   mine(101);
   console.log(`   L2 chain ${connection.networkConfig.chainId}; Bitcoin at height ${await devchain.tip()}`);
 
@@ -81,7 +90,9 @@ async function demo(files: readonly string[]): Promise<void> {
   const events = commits();
   if (events.length === 0) {
     console.log('   this is no git repository: its package.json stands in');
-    events.push(JSON.stringify({ id: 'package', content: JSON.parse(readFileSync('package.json', 'utf8')) as unknown }));
+    events.push(
+      JSON.stringify({ id: 'package', content: JSON.parse(readFileSync('package.json', 'utf8')) as unknown }),
+    );
   }
   const half = Math.ceil(events.length / 2);
   const earlier = join(OUT, 'commits-earlier.ndjson');
@@ -106,7 +117,11 @@ async function demo(files: readonly string[]): Promise<void> {
 
   say('7. Evidence for one event, and the same event as a plain OpenTimestamps file');
   const { id } = JSON.parse(events[half - 1]!) as { id: string };
-  const files_ = { evidence: join(OUT, 'evidence.json'), trust: join(OUT, 'trust.json'), ots: join(OUT, 'event.json.ots') };
+  const files_ = {
+    evidence: join(OUT, 'evidence.json'),
+    trust: join(OUT, 'trust.json'),
+    ots: join(OUT, 'event.json.ots'),
+  };
   await kedge('prove', id, '-t', 'git-history', '--out', files_.evidence, '--ots', files_.ots);
   await kedge('tenant', 'trust', 'git-history', '--out', files_.trust);
 

@@ -8,9 +8,13 @@ const runsOn = /node\/v(\d+)/.exec(process.env.npm_config_user_agent ?? '')?.[1]
 if (npm !== undefined && Number(runsOn) < 24) {
   // npm puts node_modules/.bin first into the path of its scripts: this is the Node of package.json.
   if (Number(process.versions.node.split('.')[0]) < 24) {
-    console.error(`No package brings Node 24 for ${process.platform}-${process.arch}: install it, then npm install again.`);
+    console.error(
+      `No package brings Node 24 for ${process.platform}-${process.arch}: install it, then npm install again.`,
+    );
     process.exit(1);
   }
-  const { status } = spawnSync(process.execPath, [npm, 'install', '--no-save', '--ignore-scripts'], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [npm, 'install', '--no-save', '--ignore-scripts'], {
+    stdio: 'inherit',
+  });
   process.exit(status ?? 1);
 }

@@ -3,7 +3,7 @@
  * the change back to the same P2WPKH key. Its proof is an OpenTimestamps proof like any calendar's.
  */
 import * as ecc from '@bitcoinerlab/secp256k1';
-import { networks, opcodes, payments, Psbt, script as scripts, Transaction } from 'bitcoinjs-lib';
+import { networks, opcodes, payments, Psbt, script as scripts, type Transaction } from 'bitcoinjs-lib';
 import { ECPairFactory } from 'ecpair';
 import * as Bitcoin from '../protocol/bitcoin.ts';
 import { equal, toHex } from '../protocol/bytes.ts';

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Anchorer from '../anchor/anchorer.ts';
 import { L2, type L2Options } from '../anchor/l2.ts';
-import * as Checkpointer from '../checkpoint/checkpointer.ts';
+import type * as Checkpointer from '../checkpoint/checkpointer.ts';
 import { DevelopmentChain } from '../checkpoint/devchain.ts';
 import { opReturnNotary, scriptOf } from '../checkpoint/opreturn.ts';
 import * as Header from '../protocol/header.ts';

@@ -1,7 +1,7 @@
 /** store -> evidence. Nothing leaves that our own verifier refuses. */
 import type { LeafHash } from '../protocol/bytes.ts';
 import * as Checkpoint from '../protocol/checkpoint.ts';
-import * as Evidence from '../protocol/evidence.ts';
+import type * as Evidence from '../protocol/evidence.ts';
 import * as Merkle from '../protocol/merkle.ts';
 import * as Ots from '../protocol/ots.ts';
 import * as Rotation from '../protocol/rotation.ts';
