@@ -100,7 +100,7 @@ describe('the house', function () {
       expect(builtinModules, name).not.to.include(name.replace(/^node:/, ''));
       expect(name).to.match(/^(src\/(protocol|verify)\/|node_modules\/@noble\/)/);
     }
-    const [{ text }] = outputFiles as [{ text: string }];
+    const text = outputFiles.map((file) => file.text).join('');
     expect(text).not.to.match(/\brequire\(|node:|\bprocess\.|\bBuffer\./);
   });
 });
