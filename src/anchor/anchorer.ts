@@ -23,12 +23,23 @@ export type Anchorer = {
   readonly secret: Uint8Array;
 };
 
-/** Refuses another chain or contract than the deployment began with. */
+/** Once bound to its log a deployment plans anchors without its node: they queue while the L2 is away. */
 export async function connect(store: Store, l2: L2, secret: Uint8Array): Promise<Anchorer> {
-  const evmChainId = await l2.chainId();
+  const evmChainId = (await store.log())?.evmChainId ?? (await l2.chainId());
   await store.bindLog(evmChainId, l2.contract);
-  await l2.checkContract();
   return { store, l2, evmChainId, secret };
+}
+
+/** Refuses to go on with another chain than the deployment began with. */
+async function checkChain({ l2, evmChainId }: Anchorer): Promise<void> {
+  const actual = await l2.chainId();
+  if (actual !== evmChainId) {
+    throw new L2Error(
+      `the node is on chain ${actual} and this deployment anchors on ${evmChainId}: check KEDGE_L2_RPC_URL`,
+      false,
+    );
+  }
+  await l2.checkContract();
 }
 
 /** A new anchor over all heads, if any moved since the last one. */
@@ -107,6 +118,7 @@ export type Outcome = { readonly included: number; readonly pending: number; rea
 
 /** One round: take in what is on chain, send what is not. The same at start and in running. */
 export async function step(anchorer: Anchorer, key: Hex): Promise<Outcome> {
+  await checkChain(anchorer);
   const included = await reconcile(anchorer);
   const anchors = await anchorer.store.anchors();
   const pending = anchors.filter((each) => each.included === undefined);

@@ -59,7 +59,9 @@ export class L2 {
     // Only the host is ever shown: providers put keys into paths and user names.
     this.#where = typeof node === 'string' ? new URL(node).host : 'the node of this process';
     const transport: Transport =
-      typeof node === 'string' ? http(node, { timeout: 20_000, retryCount: 2 }) : custom(node as never);
+      typeof node === 'string'
+        ? http(node, { timeout: 20_000, retryCount: 2 })
+        : custom(node as never, { retryCount: 0 });
     this.#client = createPublicClient({ transport });
   }
 

@@ -34,7 +34,13 @@ export async function world() {
     KEDGE_BITCOIN_DEVCHAIN: join(directory, 'devchain'),
     KEDGE_BITCOIN_PRIVATE_KEY: Buffer.from(bitcoinKey).toString('hex'),
   };
-  const outside = { now: () => (clock += 1000n), l2Node: connection.provider };
+  /** Stands between the daemon and its node; tests put faults here. */
+  const line = { fault: async (_method: string, send: () => Promise<unknown>): Promise<unknown> => send() };
+  const l2Node = {
+    request: (args: { method: string; params?: object }) =>
+      line.fault(args.method, () => connection.provider.request(args as never)),
+  };
+  const outside = { now: () => (clock += 1000n), l2Node };
 
   /** Runs a command in this process and returns what it printed. */
   const kedge = async (...args: string[]): Promise<Ran> => {
@@ -59,6 +65,7 @@ export async function world() {
   return {
     directory,
     connection,
+    line,
     env,
     devchain,
     mine,
