@@ -109,8 +109,11 @@ export class Operator {
       const tenant = await deployment.tenant(options.tenant);
       const totals = { added: 0, known: 0, receipts: [] as Uint8Array[] };
       for (const file of files) {
-        const batches = options.raw === true ? rawEvent(file, tenant) : ndjsonEvents(file, tenant, options.idField);
-        for await (const events of batches) {
+        const batches = () =>
+          options.raw === true ? rawEvent(file, tenant) : ndjsonEvents(file, tenant, options.idField);
+        // A file is read to its end before any of it is taken in: a mistake in its last line leaves nothing behind.
+        if (file !== '-') for await (const _ of batches());
+        for await (const events of batches()) {
           const taken = await deployment.ingest(tenant, events);
           totals.added += taken.added;
           totals.known += taken.known;

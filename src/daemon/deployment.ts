@@ -8,7 +8,7 @@ import type * as Checkpointer from '../checkpoint/checkpointer.ts';
 import { DevelopmentChain } from '../checkpoint/devchain.ts';
 import { opReturnNotary, scriptOf } from '../checkpoint/opreturn.ts';
 import * as Header from '../protocol/header.ts';
-import type { PublicKey } from '../protocol/bytes.ts';
+import { toHex, type PublicKey } from '../protocol/bytes.ts';
 import * as Chain from '../protocol/chain.ts';
 import * as Rotation from '../protocol/rotation.ts';
 import * as Seal from '../protocol/seal.ts';
@@ -92,6 +92,8 @@ export class Deployment {
         `${JSON.stringify(name)} is no tenant name: lower-case letters, digits and dashes, 63 at most`,
       );
     }
+    // Opens with the passphrase that all keys of this directory are under, or not at all.
+    this.#keys.read(OPERATOR_SECRET);
     const slot = (await this.store.tenants()).length;
     const genesisKey = this.#keys.create();
     const nextKeyDigest = this.#successor(genesisKey);
@@ -108,7 +110,7 @@ export class Deployment {
   /** The key after `key` stands in the keystore under its name, so that a rotation that was cut short finds it again. */
   #successor(key: PublicKey) {
     const next = this.#keys.create();
-    this.#keys.write(`${Buffer.from(key).toString('hex')}.next`, next);
+    this.#keys.write(`${toHex(key)}.next`, next);
     return Chain.keyDigest(next);
   }
 
@@ -177,7 +179,7 @@ export class Deployment {
   async rotate(tenant: Tenant, reason: Rotation.Reason): Promise<Sealed> {
     const sealer = await this.sealer(tenant);
     const { activeKey } = sealer.state;
-    const next = this.#keys.read(`${Buffer.from(activeKey).toString('hex')}.next`) as PublicKey;
+    const next = this.#keys.read(`${toHex(activeKey)}.next`) as PublicKey;
     return sealer.rotate(this.#signer(next), this.#successor(next), reason);
   }
 
