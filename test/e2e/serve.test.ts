@@ -1,78 +1,26 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createServer, type Server } from 'node:http';
-import { resolve } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { anchorLogAbi } from '../../src/anchor/abi.ts';
 import { L2 } from '../../src/anchor/l2.ts';
-import { toHex } from '../../src/protocol/bytes.ts';
+import * as Bitcoin from '../../src/protocol/bitcoin.ts';
+import { fromHex, toHex } from '../../src/protocol/bytes.ts';
+import type { Inclusion } from '../../src/store/port.ts';
 import { open } from '../../src/store/sqlite.ts';
+import { arm, bridge, moment, pause, run, seeded, type Bridge, type Running } from './daemon.ts';
 import { world, type World } from './world.ts';
 
 const KILLS = 20;
 const SEED = Number(process.env['KEDGE_SEED'] ?? Date.now() % 1_000_000);
 
-/** Mulberry32: the same seed gives the same moments. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const pause = (ms: number): Promise<void> => new Promise((done) => void setTimeout(done, ms));
-
-/** The L2 of this process, over HTTP for the daemon's. */
-function bridge(provider: World['connection']['provider']): Promise<Server> {
-  const server = createServer((request, response) => {
-    void (async () => {
-      let body = '';
-      for await (const chunk of request) body += String(chunk);
-      const { id, method, params } = JSON.parse(body) as { id: number; method: string; params: never };
-      const answer = await provider.request({ method, params }).then(
-        (result: unknown) => ({ result }),
-        (error: unknown) => ({ error: { code: -32000, message: (error as Error).message } }),
-      );
-      response.setHeader('content-type', 'application/json').end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
-    })();
-  });
-  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server)));
-}
-
-describe('kedge serve, stopped at any moment', function () {
+describe('kedge serve', function () {
   this.timeout(300_000);
   let w: World;
-  let server: Server;
-  let child: ChildProcess | undefined;
-  let said = '';
+  let l2: Bridge;
+  let daemon: Running | undefined;
   before(async () => {
     w = await world();
-    server = await bridge(w.connection.provider);
-  });
-  after(async () => {
-    child?.kill('SIGKILL');
-    server.close();
-    await w.close();
-  });
-
-  const run = (...args: string[]): ChildProcess => {
-    const started = spawn(process.execPath, [resolve('src/cli/main.ts'), ...args], {
-      env: { ...w.env, KEDGE_L2_RPC_URL: `http://127.0.0.1:${(server.address() as { port: number }).port}` },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      cwd: w.directory,
-    });
-    started.stdout!.on('data', (text) => (said += String(text)));
-    started.stderr!.on('data', (text) => (said += String(text)));
-    return started;
-  };
-  const ended = (process_: ChildProcess): Promise<number | null> =>
-    new Promise((done) => {
-      if (process_.exitCode !== null || process_.signalCode !== null) done(process_.exitCode);
-      else process_.once('exit', (code) => done(code));
-    });
-
-  it(`loses no acknowledged event and never anchors twice (seed ${SEED})`, async () => {
+    l2 = await bridge(w);
     Object.assign(w.env, {
       KEDGE_SEAL_PERIOD: '1',
       KEDGE_ANCHOR_PERIOD: '1',
@@ -81,87 +29,178 @@ describe('kedge serve, stopped at any moment', function () {
     });
     await w.ok('init');
     await w.ok('tenant', 'add', 'acme');
-    const random = seeded(SEED);
-    const acknowledged = new Set<string>();
-    let next = 0;
-    const ingest = async (): Promise<void> => {
-      const count = 1 + Math.floor(random() * 20);
-      const file = w.events(`${next}.ndjson`, next, count);
-      // A retry of what may be on disk already is no second event.
-      await w.ok('ingest', file);
-      if (random() < 0.3) await w.ok('ingest', file);
-      for (let i = 0; i < count; i++) acknowledged.add(`event-${next + i}`);
-      next += count;
-    };
+  });
+  after(async () => {
+    daemon?.process.kill('SIGKILL');
+    await l2.close();
+    await w.close();
+  });
 
-    for (let kill = 0; kill < KILLS; kill++) {
-      child = run('serve');
-      const until = performance.now() + 300 + random() * 2200;
-      while (performance.now() < until) {
-        await ingest();
-        if (random() < 0.2) w.mine(1);
-        await pause(random() * 250);
-      }
-      const isGentle = random() < 0.3;
-      child.kill(isGentle ? 'SIGTERM' : 'SIGKILL');
-      const code = await Promise.race([ended(child), pause(10_000).then(() => 'still running' as const)]);
-      // Before the daemon has begun to listen, the signal ends it as any process.
-      if (isGentle) expect(code, said).to.be.oneOf([0, null]);
+  /** What every daemon said, for the message of a failure. */
+  let journal = '';
+  const acknowledged = new Set<string>();
+  let next = 0;
+  let newest: string | undefined;
+
+  /** Acknowledged is what a command ended with 0 for. */
+  async function ingest(random: () => number): Promise<void> {
+    const first = next;
+    const count = 1 + Math.floor(random() * 12);
+    next += count;
+    newest = w.events(`${first}.ndjson`, first, count);
+    if (random() < 0.2) {
+      const cut = run(w, l2, 'ingest', newest);
+      await Promise.race([cut.ended, pause(200 + random() * 400)]);
+      cut.process.kill('SIGKILL');
+      await cut.ended;
     }
+    // A retry of what may be on disk already is no second event.
+    await w.ok('ingest', newest);
+    for (let i = 0; i < count; i++) acknowledged.add(`event-${first + i}`);
+  }
 
-    // All is taken up where it was left.
-    child = run('serve');
-    for (const deadline = performance.now() + 60_000; performance.now() < deadline; await pause(500)) {
+  async function stopped(running: Running, signal: 'SIGKILL' | 'SIGTERM', hadBegun: boolean): Promise<void> {
+    const code = await Promise.race([running.ended, pause(10_000).then(() => 'still running' as const)]);
+    journal += running.said();
+    expect(code, journal).not.to.equal('still running');
+    // Before the daemon has begun to listen, the signal ends it as it ends any process.
+    if (signal === 'SIGTERM') expect(code, journal).to.be.oneOf(hadBegun ? [0] : [0, null]);
+    else expect(running.process.signalCode, journal).to.equal(signal);
+  }
+
+  async function killAtRandom(random: () => number, load: () => number): Promise<void> {
+    const when = moment(random);
+    journal += `\n--- ${JSON.stringify(when)}\n`;
+    const running = (daemon = run(w, l2, 'serve'));
+    let hadBegun = false;
+    let isStruck = false;
+    const disarm = arm(w, when, () => {
+      isStruck = true;
+      hadBegun = running.said().includes('serve: started');
+      running.process.kill(when.signal);
+    });
+    while (!isStruck) {
+      expect(running.isOver(), `it ended by itself: ${journal}${running.said()}`).to.equal(false);
+      await ingest(load);
+      if (load() < 0.3) w.mine(1);
+      await pause(load() * 250);
+    }
+    await stopped(running, when.signal, hadBegun);
+    disarm();
+    if (newest === undefined) return;
+    expect(JSON.parse(await w.ok('ingest', newest, '--json'))).to.deep.include({ added: 0 });
+  }
+
+  async function runUntilQuiet(): Promise<void> {
+    const running = (daemon = run(w, l2, 'serve'));
+    type Status = { tenants: { unsealed: string }[]; checkpoints: { bitcoin: string | null }[] };
+    let isQuiet = false;
+    for (const deadline = performance.now() + 60_000; !isQuiet && performance.now() < deadline; await pause(500)) {
       w.mine(1);
-      const status = JSON.parse(await w.ok('status', '--json')) as {
-        tenants: { unsealed: string }[];
-        anchors: { planned: number; included: number };
-        checkpoints: { bitcoin: string | null }[];
-      };
-      const isQuiet = status.tenants.every(({ unsealed }) => unsealed === '0');
-      if (isQuiet && status.checkpoints.some(({ bitcoin }) => bitcoin !== null)) break;
+      const { tenants, checkpoints } = JSON.parse(await w.ok('status', '--json')) as Status;
+      isQuiet = tenants.every(({ unsealed }) => unsealed === '0') && checkpoints.some(({ bitcoin }) => bitcoin);
     }
-    child.kill('SIGTERM');
-    expect(await Promise.race([ended(child), pause(10_000).then(() => 'still running')]), said).to.equal(0);
-    await w.ok('seal');
+    running.process.kill('SIGTERM');
+    await stopped(running, 'SIGTERM', true);
+    expect(isQuiet, journal).to.equal(true);
+    // What the daemon had begun and not yet read back.
     await w.ok('anchor');
+    for (let i = 0; i < 2; i++) await w.ok('checkpoint');
+    w.mine(1);
+    await w.ok('upgrade');
+  }
 
-    const store = open(`${w.env.KEDGE_DIR}/kedge.sqlite`);
+  it(`stopped with SIGTERM or kill -9 at any moment, loses no acknowledged event and never anchors twice (seed ${SEED})`, async () => {
+    const random = seeded(SEED);
+    const load = seeded(SEED + 1);
+    for (let kill = 0; kill < KILLS; kill++) await killAtRandom(random, load);
+    await runUntilQuiet();
+    expect(journal)
+      .not.to.contain('stopped for good')
+      .and.not.match(/\n\s+at /);
+    expect(journal).not.to.contain(w.env.KEDGE_L2_PRIVATE_KEY.slice(2, 30));
+
+    await expectEventsOnce();
+    await expectAnchorsOnce();
+    await expectNotarizedOnce();
+    await expectEvidence(['event-0', `event-${Math.floor(random() * next)}`, `event-${next - 1}`]);
+  });
+
+  /** In the store and in the records, as an auditor would see them. */
+  async function expectEventsOnce(): Promise<void> {
+    const store = open(join(w.env.KEDGE_DIR, 'kedge.sqlite'));
     const [tenant] = await store.tenants();
     const { total, sealed } = await store.countEvents(tenant!.chainId);
     const events = await store.events(tenant!.chainId, 0n, Number(total));
-    const anchors = await store.anchors();
     await store.close();
+    const wanted = [...acknowledged].sort();
     expect(sealed).to.equal(total);
-    expect(events.map(({ id }) => id).sort()).to.deep.equal([...acknowledged].sort());
+    expect(events.map(({ id }) => id).sort()).to.deep.equal(wanted);
 
-    const l2 = new L2({
-      node: w.connection.provider as never,
-      contract: Buffer.from(w.env.KEDGE_L2_CONTRACT.slice(2), 'hex'),
-    });
-    const block = BigInt(String((await l2.block('latest'))!.number));
-    const { size } = await l2.logState(block);
-    const roots: string[] = [];
-    for (let index = 0n; index < size; index++) roots.push(toHex((await l2.anchored(index, 0n, block))!.root));
+    await w.ok('export', w.path('export'));
+    await w.ok('tenant', 'trust', '--out', w.path('trust.json'));
+    const audited = await w.ok('verify', w.path('export'), '--trust', w.path('trust.json'), '--json');
+    expect(JSON.parse(audited)).to.deep.include({ verdict: 'Verified', findings: [] });
+    const { heads } = JSON.parse(readFileSync(join(w.path('export'), 'heads.json'), 'utf8')) as { heads: object[] };
+    expect(heads).to.have.length(1);
+    const folder = join(w.path('export'), 'events');
+    const exported = readdirSync(folder)
+      .flatMap((name) => readFileSync(join(folder, name), 'utf8').trim().split('\n'))
+      .map((line) => Buffer.from((JSON.parse(line) as { bytes: string }).bytes, 'hex').toString())
+      .map((event) => (JSON.parse(event) as { id: string }).id);
+    expect(exported.sort()).to.deep.equal(wanted);
+  }
+
+  /** The contract holds the store's roots, each of them once, and no set of heads has two roots. */
+  async function expectAnchorsOnce(): Promise<void> {
+    const store = open(join(w.env.KEDGE_DIR, 'kedge.sqlite'));
+    const anchors = await store.anchors();
+    const heads: string[] = [];
+    for (const { number } of anchors) {
+      heads.push((await store.anchoredHeads(number)).map(({ slot, hash }) => `${slot}:${toHex(hash)}`).join());
+    }
+    await store.close();
+    expect(new Set(heads).size).to.equal(anchors.length);
+
+    const address = w.env.KEDGE_L2_CONTRACT.toLowerCase() as `0x${string}`;
+    const node = new L2({ node: w.connection.provider as never, contract: fromHex(address.slice(2), 'contract') });
+    const { size } = await node.logState(BigInt(String((await node.block('latest'))!.number)));
+    const client = await w.connection.viem.getPublicClient();
+    const log = { address, abi: anchorLogAbi, eventName: 'Anchored', fromBlock: 0n, strict: true } as const;
+    const roots = (await client.getContractEvents(log)).map(({ args }) => args.root.slice(2));
+    expect(size).to.equal(BigInt(anchors.length));
     expect(new Set(roots).size).to.equal(roots.length);
     expect(roots).to.deep.equal(anchors.map(({ root }) => toHex(root)));
+    expect(anchors.map(({ included }) => (included as Inclusion).index)).to.deep.equal(
+      anchors.map((_, i) => BigInt(i)),
+    );
+  }
 
-    await w.ok('export', '-t', 'acme', w.path('export'));
-    await w.ok('tenant', 'trust', 'acme', '--out', w.path('trust.json'), '--tier', 'sealed');
-    await w.ok('verify', w.path('export'), '--trust', w.path('trust.json'));
-    expect(said).not.to.match(/\n\s+at /);
-    expect(said + JSON.stringify(roots)).not.to.contain(w.env.KEDGE_L2_PRIVATE_KEY.slice(2, 30));
-    await w.ok('prove', 'event-0', '--out', w.path('evidence.json'));
-    expect(await w.ok('verify', w.path('evidence.json'), '--trust', w.path('trust.json'))).to.contain('tier notarized');
-  });
+  /** Nobody else uses the development chain: what is no coinbase is a checkpoint's transaction, paid for once. */
+  async function expectNotarizedOnce(): Promise<void> {
+    const blocks = readFileSync(join(w.env.KEDGE_BITCOIN_DEVCHAIN, 'blocks'), 'utf8').trim().split('\n');
+    const paid = blocks.flatMap((raw) => Bitcoin.decodeBlock(fromHex(raw, 'block')).transactions.slice(1));
+    const { checkpoints } = JSON.parse(await w.ok('status', '--json')) as { checkpoints: { bitcoin: string | null }[] };
+    expect(checkpoints.filter(({ bitcoin }) => bitcoin === null)).to.deep.equal([]);
+    expect(paid).to.have.length(checkpoints.length);
+  }
+
+  async function expectEvidence(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      const file = w.path(`${id}.json`);
+      await w.ok('prove', id, '--out', file);
+      const verdict: unknown = JSON.parse(await w.ok('verify', file, '--trust', w.path('trust.json'), '--json'));
+      expect(verdict).to.deep.include({ verdict: 'Included', tier: 'notarized', findings: [] });
+    }
+  }
 
   it('a second writer is refused while one is running', async () => {
-    child = run('serve');
-    await pause(1500);
+    const running = (daemon = run(w, l2, 'serve'));
+    while (!running.said().includes('serve: started')) await pause(50);
     const second = await w.kedge('seal');
     expect(second.exit).to.equal(3);
     expect(second.out).to.contain('another kedge process');
-    child.kill('SIGTERM');
-    expect(await ended(child)).to.equal(0);
+    running.process.kill('SIGTERM');
+    expect(await running.ended).to.equal(0);
   });
 });
