@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** `kedge`: reads arguments, calls, prints, exits. 0 done or verified, 1 a bad verdict, 2 wrong usage, 3 unreachable. */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { config } from 'dotenv';
 import { L2Error } from '../anchor/l2.ts';
@@ -164,7 +166,7 @@ function commands(operator: () => Operator, end: (exit: Exit) => void): Command 
   return program;
 }
 
-if (import.meta.main) {
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   config({ quiet: true });
   process.stdout.on('error', () => process.exit(EXIT.done));
   process.exitCode = await main(process.argv.slice(2));

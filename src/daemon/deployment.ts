@@ -9,6 +9,7 @@ import { DevelopmentChain } from '../checkpoint/devchain.ts';
 import { opReturnNotary, scriptOf } from '../checkpoint/opreturn.ts';
 import * as Header from '../protocol/header.ts';
 import { toHex, type PublicKey } from '../protocol/bytes.ts';
+import { MAX_SLOTS } from '../protocol/anchor.ts';
 import * as Chain from '../protocol/chain.ts';
 import * as Rotation from '../protocol/rotation.ts';
 import * as Seal from '../protocol/seal.ts';
@@ -95,6 +96,8 @@ export class Deployment {
     // Opens with the passphrase that all keys of this directory are under, or not at all.
     this.#keys.read(OPERATOR_SECRET);
     const slot = (await this.store.tenants()).length;
+    if (slot >= MAX_SLOTS)
+      throw new SettingError(`a log has ${MAX_SLOTS} slots and all are given: run a second deployment`);
     const genesisKey = this.#keys.create();
     const nextKeyDigest = this.#successor(genesisKey);
     const identity = {
