@@ -140,18 +140,14 @@ for (const suite of [1, 2] as const) {
     want(Buffer.alloc(0)),
   );
 }
-hostile('event/trailing-garbage', 'a second value follows', Buffer.from('{"a":1}2'), 'trailing', '', 7);
-hostile('event/truncated', 'the object does not end', Buffer.from('{"a":1'), 'truncated', '', 6);
-hostile('event/duplicate-member', 'which of the two is signed?', Buffer.from('{"a":1,"a":2}'), 'malformed', '/a', 7);
-hostile('event/byte-order-mark', 'RFC 8259 forbids it', Buffer.from('\ufeff{}'), 'malformed', '', 0);
-hostile(
-  'event/integer-beyond-2-53',
-  'other readers would see another number',
-  Buffer.from('[9007199254740993]'),
-  'out-of-range',
-  '/0',
-  1,
-);
+/** The field is where in the document, the offset is where the reader stopped. */
+const lie = (name: string, desc: string, text: string, code: string, field: string, offset: number): void =>
+  hostile(`event/${name}`, desc, Buffer.from(text), code, field, offset);
+lie('trailing-garbage', 'a second value follows', '{"a":1}2', 'trailing', 'document', 7);
+lie('truncated', 'the object does not end', '{"a":1', 'truncated', 'document', 6);
+lie('duplicate-member', 'which of the two is signed?', '{"a":1,"a":2}', 'malformed', 'document', 10);
+lie('byte-order-mark', 'RFC 8259 forbids it', '\ufeff{}', 'malformed', 'document', 0);
+lie('integer-beyond-2-53', 'other readers would see another number', '[9007199254740993]', 'out-of-range', '/0', 17);
 
 // Chain identity
 
