@@ -57,7 +57,10 @@ export default tseslint.config(
   },
   {
     files: ['src/verify/**'],
-    rules: refuse(node, packages, siblings('store', 'seal', 'anchor', 'prove', 'daemon', 'cli')),
+    rules: refuse(node, packages, {
+      regex: '^\\.\\./(?!protocol/)',
+      message: 'the verifier imports src/protocol alone',
+    }),
   },
   {
     files: ['src/store/**'],
