@@ -291,3 +291,27 @@ describe('records of one kind for another', () => {
     expect(Signature.check(seal.signature, Receipt.signedBytes(receipt), key)).to.equal(false);
   });
 });
+
+describe('docs/format.md', () => {
+  const page = readFileSync(new URL('../../../docs/format.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/[Vv]ector `([a-z]+)\/([a-z0-9-]+)`[^\n]*\n\n```\n([\s\S]*?)```/g)];
+
+  for (const [, noun, name, block] of examples) {
+    it(`shows ${noun}/${name} as it is`, () => {
+      const vector = known<unknown>(noun!).find((each) => each.name === name)!;
+      const dump = [...block!.matchAll(/^ *[0-9]* {2,}([0-9a-f]+)(?: {2,}.*)?$/gm)]
+        .map(([, digits]) => digits)
+        .join('');
+      const isDumped = /^ +0 {2}/.test(block!);
+      if (isDumped) expect(dump).to.equal(toHex(vector.bytes));
+      if (noun === 'event') expect(block).to.include(Buffer.from(vector.bytes).toString());
+      for (const value of Object.values(vector.want).flat()) expect(block! + dump).to.include(value);
+    });
+  }
+
+  it('has an example of every noun', () => {
+    expect(new Set(examples.map(([, noun]) => noun))).to.deep.equal(
+      new Set(['event', 'chain', 'seal', 'rotation', 'receipt', 'anchor', 'log', 'checkpoint']),
+    );
+  });
+});
