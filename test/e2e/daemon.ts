@@ -88,7 +88,7 @@ export function moment(random: () => number): Moment {
   const kind = random();
   const fate = (['lost', 'late', 'unanswered'] as const)[Math.floor(random() * 3)]!;
   const where = random();
-  if (kind < 0.4) return { signal, at: 'time', afterMs: Math.floor(where * 2500) };
+  if (kind < 0.4) return { signal, at: 'time', afterMs: Math.floor(where * 3000) };
   // A request that is not made within this time is not waited for.
   if (kind < 0.7) return { signal, at: 'any', nth: 1 + Math.floor(where * 40), fate, afterMs: 4000 };
   return { signal, at: SEND, nth: 1 + Math.floor(where * 2), fate, afterMs: 4000 };

@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { keccak_256 } from '@noble/hashes/sha3.js';
 import { expect } from 'chai';
-import { anchorLogAbi } from '../../src/anchor/abi.ts';
-import { L2 } from '../../src/anchor/l2.ts';
 import * as Bitcoin from '../../src/protocol/bitcoin.ts';
-import { fromHex, toHex } from '../../src/protocol/bytes.ts';
+import { ascii, fromHex, toHex } from '../../src/protocol/bytes.ts';
 import type { Inclusion } from '../../src/store/port.ts';
 import { open } from '../../src/store/sqlite.ts';
 import { arm, bridge, moment, pause, run, seeded, type Bridge, type Running } from './daemon.ts';
@@ -12,6 +11,8 @@ import { world, type World } from './world.ts';
 
 const KILLS = 20;
 const SEED = Number(process.env['KEDGE_SEED'] ?? Date.now() % 1_000_000);
+
+const signature = (text: string): string => toHex(keccak_256(ascii(text)));
 
 describe('kedge serve', function () {
   this.timeout(300_000);
@@ -162,13 +163,17 @@ describe('kedge serve', function () {
     await store.close();
     expect(new Set(heads).size).to.equal(anchors.length);
 
-    const address = w.env.KEDGE_L2_CONTRACT.toLowerCase() as `0x${string}`;
-    const node = new L2({ node: w.connection.provider as never, contract: fromHex(address.slice(2), 'contract') });
-    const { size } = await node.logState(BigInt(String((await node.block('latest'))!.number)));
-    const client = await w.connection.viem.getPublicClient();
-    const log = { address, abi: anchorLogAbi, eventName: 'Anchored', fromBlock: 0n, strict: true } as const;
-    const roots = (await client.getContractEvents(log)).map(({ args }) => args.root.slice(2));
-    expect(size).to.equal(BigInt(anchors.length));
+    // Asked of the node itself, past all code of ours: the event's index and root are its topics.
+    const address = w.env.KEDGE_L2_CONTRACT;
+    const ask = async (method: string, ...params: unknown[]): Promise<unknown> =>
+      w.connection.provider.request({ method, params });
+    const size = await ask('eth_call', { to: address, data: `0x${signature('size()').slice(0, 8)}` }, 'latest');
+    const topics = [`0x${signature('Anchored(uint256,bytes32,uint256)')}`];
+    type Log = { topics: [string, string, string] };
+    const logs = (await ask('eth_getLogs', { address, topics, fromBlock: '0x0', toBlock: 'latest' })) as Log[];
+    const roots = logs.map(({ topics: [, , root] }) => root.slice(2));
+    expect(logs.map(({ topics: [, index] }) => BigInt(index))).to.deep.equal(anchors.map((_, i) => BigInt(i)));
+    expect(BigInt(size as string)).to.equal(BigInt(anchors.length));
     expect(new Set(roots).size).to.equal(roots.length);
     expect(roots).to.deep.equal(anchors.map(({ root }) => toHex(root)));
     expect(anchors.map(({ included }) => (included as Inclusion).index)).to.deep.equal(
