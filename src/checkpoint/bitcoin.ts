@@ -18,6 +18,8 @@ export type Unspent = {
   readonly value: bigint;
   /** 0 while it waits in the mempool. */
   readonly confirmations: number;
+  /** The transaction that made it, raw, while it waits: whoever spends it has to know that it is no stranger's. */
+  readonly transaction: Uint8Array | undefined;
 };
 
 export type BitcoinBackend = {

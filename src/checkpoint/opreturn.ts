@@ -3,10 +3,10 @@
  * the change back to the same P2WPKH key. Its proof is an OpenTimestamps proof like any calendar's.
  */
 import * as ecc from '@bitcoinerlab/secp256k1';
-import { networks, opcodes, payments, Psbt, script as scripts, type Transaction } from 'bitcoinjs-lib';
+import { networks, opcodes, payments, Psbt, script as scripts, Transaction } from 'bitcoinjs-lib';
 import { ECPairFactory } from 'ecpair';
 import * as Bitcoin from '../protocol/bitcoin.ts';
-import { equal, toHex } from '../protocol/bytes.ts';
+import { compare, DecodeError, equal, toHex } from '../protocol/bytes.ts';
 import * as Ots from '../protocol/ots.ts';
 import { BitcoinError, type BitcoinBackend, type Unspent } from './bitcoin.ts';
 import type { Notarized, Notary, Waiting } from './notary.ts';
@@ -14,6 +14,13 @@ import type { Notarized, Notary, Waiting } from './notary.ts';
 const ECPair = ECPairFactory(ecc);
 /** Below this a P2WPKH output is not relayed (Bitcoin Core, policy.cpp, at 3 sat/vB). */
 const DUST = 294n;
+const DIGEST_LENGTH = 32;
+/** version 4, counts 1 + 1, the digest's output 43, the change's 31, lock time 4. */
+const BASE_SIZE = 84;
+/** outpoint 36, empty script 1, sequence 4. */
+const INPUT_SIZE = 41;
+/** count 1, signature 1 + 72 at most, key 1 + 33. */
+const INPUT_WITNESS = 108;
 
 export type Limits = {
   /** Satoshis per virtual byte. */
@@ -36,6 +43,8 @@ export function addressOf(key: Uint8Array, network: Bitcoin.NetworkName): string
 }
 
 function wallet(key: Uint8Array, name: Bitcoin.NetworkName) {
+  // The library's own error holds what it was given.
+  if (key.length !== 32 || !ecc.isPrivate(key)) throw new BitcoinError('the Bitcoin key is no private key', false);
   const network = networkOf(name);
   const pair = ECPair.fromPrivateKey(key, { network });
   return { pair, network, payment: payments.p2wpkh({ pubkey: pair.publicKey, network }) };
@@ -43,37 +52,41 @@ function wallet(key: Uint8Array, name: Bitcoin.NetworkName) {
 
 /** `key`: 32 bytes, for this notary alone. */
 export function opReturnNotary(backend: BitcoinBackend, key: Uint8Array, limits: Limits): Notary {
+  // Coins of transactions that were handed over: whether or not the node has taken one, no other may conflict with it.
+  const reserved = new Set<string>();
   return {
     name: 'op-return',
-    prepare: (digest) => prepare(digest, backend, key, limits),
-    submit: (transaction) => backend.broadcast(transaction),
+    prepare: (digest) => prepare(digest, backend, key, limits, reserved),
+    submit: (transaction) => {
+      for (const { hash, index } of Transaction.fromBuffer(transaction).ins) reserved.add(coinName(hash, index));
+      return submit(transaction, backend);
+    },
     poll: (digest, transaction, confirmations) => poll(digest, transaction, backend, confirmations),
   };
 }
+
+const coinName = (txid: Uint8Array, output: number): string => `${toHex(txid)}:${output}`;
 
 async function prepare(
   digest: Uint8Array,
   backend: BitcoinBackend,
   key: Uint8Array,
   limits: Limits,
+  reserved: ReadonlySet<string>,
 ): Promise<Uint8Array> {
-  const rate = await backend.feeRate();
-  if (rate > limits.maxFeeRate) {
-    throw new BitcoinError(
-      `fees are at ${rate} sat/vB, above KEDGE_BITCOIN_MAX_FEE_RATE (${limits.maxFeeRate}): waiting`,
-      true,
-    );
-  }
-  const script = scriptOf(key, backend.network);
-  const coins = [...(await backend.unspent(script))].sort(
-    (a, b) => b.confirmations - a.confirmations || Number(b.value - a.value),
-  );
+  if (digest.length !== DIGEST_LENGTH) throw new RangeError(`a digest of ${digest.length} bytes`);
+  const rate = await affordableRate(backend, limits);
+  const { payment, pair } = wallet(key, backend.network);
+  const unspent = await backend.unspent(payment.output!);
+  const coins = unspent
+    .filter(({ txid, output }) => !reserved.has(coinName(txid, output)))
+    .filter((coin) => coin.confirmations > 0 || isOwnChange(coin, pair.publicKey))
+    .sort(order);
   const chosen: Unspent[] = [];
   for (const coin of coins) {
     chosen.push(coin);
-    const size = sign(digest, chosen, DUST, key, backend.network).virtualSize();
-    const fee = BigInt(Math.ceil(size * rate));
-    const change = chosen.reduce((sum, { value }) => sum + value, 0n) - fee;
+    const fee = BigInt(Math.ceil(virtualSize(chosen.length) * rate));
+    const change = sum(chosen) - fee;
     if (change < DUST) continue;
     if (fee > BigInt(limits.maxFee)) {
       throw new BitcoinError(
@@ -85,13 +98,46 @@ async function prepare(
     surroundings(digest, Bitcoin.stripWitness(transaction));
     return transaction;
   }
-  const address = addressOf(key, backend.network);
-  const held = coins.reduce((sum, { value }) => sum + value, 0n);
+  const unusable = unspent.length - coins.length;
   throw new BitcoinError(
-    `${address} holds ${held} sat in ${coins.length} coins, too little for a checkpoint: send it some`,
+    `${payment.address} holds ${sum(coins)} sat in ${coins.length} coins, too little for a checkpoint: send it some` +
+      (unusable > 0 ? ` (${unusable} more are unconfirmed or reserved for an earlier checkpoint)` : ''),
     true,
   );
 }
+
+async function affordableRate(backend: BitcoinBackend, { maxFeeRate }: Limits): Promise<number> {
+  const rate = await backend.feeRate();
+  if (!Number.isFinite(rate) || rate <= 0)
+    throw new BitcoinError(`the node says that fees are at ${rate} sat/vB`, true);
+  if (rate > maxFeeRate) {
+    throw new BitcoinError(
+      `fees are at ${rate} sat/vB, above KEDGE_BITCOIN_MAX_FEE_RATE (${maxFeeRate}): waiting`,
+      true,
+    );
+  }
+  return rate;
+}
+
+/** Confirmed ones first, then the largest: coins of a few satoshis that somebody sends us are never reached. */
+const order = (a: Unspent, b: Unspent): number =>
+  Number(b.confirmations > 0) - Number(a.confirmations > 0) ||
+  (a.value === b.value ? compare(a.txid, b.txid) || a.output - b.output : a.value < b.value ? 1 : -1);
+
+/** A stranger's payment could be replaced, and what was built on it would never confirm. */
+function isOwnChange({ txid, transaction }: Unspent, publicKey: Uint8Array): boolean {
+  if (transaction === undefined || !equal(Bitcoin.txid(transaction), txid)) return false;
+  return Transaction.fromBuffer(transaction).ins.every(({ witness }) => {
+    const signer = witness[1];
+    return signer !== undefined && equal(signer, publicKey);
+  });
+}
+
+const sum = (coins: readonly Unspent[]): bigint => coins.reduce((total, { value }) => total + value, 0n);
+
+/** With signatures of full length, so that no luck in signing brings the fee below the rate that nodes ask for. */
+const virtualSize = (inputs: number): number =>
+  Math.ceil((4 * (BASE_SIZE + INPUT_SIZE * inputs) + 2 + INPUT_WITNESS * inputs) / 4);
 
 function sign(
   digest: Uint8Array,
@@ -135,6 +181,11 @@ function surroundings(
   return { before: stripped.subarray(0, at), after: stripped.subarray(at + digest.length) };
 }
 
+async function submit(transaction: Uint8Array, backend: BitcoinBackend): Promise<void> {
+  // A node may call a transaction in a block a double spend of its own coins.
+  if ((await backend.find(Bitcoin.txid(transaction))) === 'unknown') await backend.broadcast(transaction);
+}
+
 async function poll(
   digest: Uint8Array,
   transaction: Uint8Array,
@@ -150,12 +201,12 @@ async function poll(
       waitingFor: height === 'mempool' ? `a block with transaction ${shown}` : `transaction ${shown} to be seen`,
     };
   }
-  const block = Bitcoin.decodeBlock(await backend.block(height));
+  const block = await checkedBlock(backend, height);
   const position = block.transactions.findIndex((each) => equal(each, stripped));
   if (position === -1) throw new BitcoinError(`the node's block ${height} does not hold transaction ${shown}`, true);
   const last = Math.min(await backend.tip(), height + confirmations - 1);
   const headers = await checkedHeaders(backend, height, last);
-  if (!equal(Bitcoin.decodeHeader(headers[0]!).hash, block.header.hash)) {
+  if (headers[0] === undefined || !equal(Bitcoin.decodeHeader(headers[0]).hash, block.header.hash)) {
     throw new BitcoinError(`the node's block ${height} changed while it was read`, true);
   }
   if (headers.length < confirmations)
@@ -178,12 +229,32 @@ async function poll(
   return { stamp, height, headers };
 }
 
+async function checkedBlock(backend: BitcoinBackend, height: number): Promise<Bitcoin.Block> {
+  const block = decoded(height, await backend.block(height), Bitcoin.decodeBlock);
+  // BIP 34: a block names its height, which a header does not.
+  const { script } = Transaction.fromBuffer(block.transactions[0]!).ins[0]!;
+  const named = scripts.compile([scripts.number.encode(height)]);
+  if (!equal(script.subarray(0, named.length), named)) {
+    throw new BitcoinError(`the node's block ${height} says that it has another height`, true);
+  }
+  return block;
+}
+
+function decoded<T>(height: number, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new BitcoinError(`the node's block ${height} is none: ${error.message}`, true);
+  }
+}
+
 async function checkedHeaders(backend: BitcoinBackend, first: number, last: number): Promise<readonly Uint8Array[]> {
   const raw: Uint8Array[] = [];
   let before: Uint8Array | undefined;
   for (let height = first; height <= last; height++) {
     const bytes = await backend.header(height);
-    const header = Bitcoin.decodeHeader(bytes);
+    const header = decoded(height, bytes, Bitcoin.decodeHeader);
     if (
       !Bitcoin.checkWork(header, Bitcoin.networks[backend.network]) ||
       (before !== undefined && !equal(header.prev, before))

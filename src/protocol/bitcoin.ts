@@ -121,6 +121,7 @@ function readTransaction(reader: Reader): Uint8Array {
     const at = reader.offset;
     if (reader.u8('flag') !== 1) throw new DecodeError('malformed', 'flag', at, 'unknown');
     inputs = readVarint(reader, 'inputs');
+    if (inputs === 0) throw new DecodeError('out-of-range', 'inputs', at + 1, 'a transaction has inputs');
   }
   keep(varint(inputs));
   for (let i = 0; i < inputs; i++) {
@@ -134,9 +135,15 @@ function readTransaction(reader: Reader): Uint8Array {
     keep(reader.take(8, 'value'));
     keepScript(reader, keep);
   }
+  const witnessAt = reader.offset;
+  let hasWitness = false;
   for (let i = 0; isSegwit && i < inputs; i++) {
     const items = readVarint(reader, 'witness');
+    hasWitness ||= items > 0;
     for (let item = 0; item < items; item++) reader.take(readVarint(reader, 'witness'), 'witness');
+  }
+  if (isSegwit && !hasWitness) {
+    throw new DecodeError('malformed', 'witness', witnessAt, 'empty, though the flag announces one');
   }
   keep(reader.take(4, 'lock time'));
   return concat(...parts);
@@ -175,6 +182,7 @@ export type Sibling = { readonly hash: Uint8Array; readonly isLeft: boolean };
 
 /** From the transaction's id up to the root. */
 export function merklePath(ids: readonly Uint8Array[], index: number): readonly Sibling[] {
+  if (!(index in ids)) throw new RangeError(`no transaction ${index} among ${ids.length}`);
   return levels(ids)
     .slice(0, -1)
     .map((level, height) => {
@@ -184,6 +192,7 @@ export function merklePath(ids: readonly Uint8Array[], index: number): readonly 
 }
 
 function levels(ids: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  if (ids.length === 0) throw new RangeError('no transactions, no tree');
   const all = [ids];
   for (let level = ids; level.length > 1; all.push(level)) {
     const next: Uint8Array[] = [];

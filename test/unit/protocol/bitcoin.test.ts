@@ -37,6 +37,46 @@ describe('bitcoin', () => {
     });
   });
 
+  /** Block, header, hash as explorers show it. */
+  const known: readonly (readonly [number, string, string])[] = [
+    [
+      1,
+      '010000006fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000982051fd1e4ba744bbbe680e1fee14677ba1a3c3540bf7b1cdb606e857233e0e61bc6649ffff001d01e36299',
+      '00000000839a8e6886ab5951d76f411475428afc90947ee320161bbf18eb6048',
+    ],
+    [
+      125552,
+      '0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695',
+      '00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d',
+    ],
+  ];
+  for (const [height, bytes, hash] of known) {
+    it(`mainnet's block ${height} hashes to its name and has the work that its bits say, not a bit more`, () => {
+      const raw = fromHex(bytes, 'header');
+      const header = Bitcoin.decodeHeader(raw);
+      expect(toHex(header.hash.toReversed())).to.equal(hash);
+      expect(Bitcoin.checkWork(header, Bitcoin.networks.mainnet)).to.equal(true);
+      for (let i = 0; i < 8 * raw.length; i++) {
+        const changed = raw.map((byte, at) => (at === i >> 3 ? byte ^ (1 << (i & 7)) : byte));
+        expect(Bitcoin.checkWork(Bitcoin.decodeHeader(changed), Bitcoin.networks.mainnet), `bit ${i}`).to.equal(false);
+      }
+    });
+  }
+
+  it('targets and work as Bitcoin Core computes them', () => {
+    const limit = 0x7fffffn << 232n;
+    expect(Bitcoin.target(0x207fffff)).to.equal(limit);
+    expect(Bitcoin.work(0x207fffff)).to.equal(2n);
+    expect(Bitcoin.target(0x1b0404cb)).to.equal(0x404cbn << 192n);
+    expect(Bitcoin.work(0x1a44b9f2)).to.equal((1n << 256n) / ((0x44b9f2n << 184n) + 1n));
+  });
+
+  it('a header is 80 bytes', () => {
+    for (const length of [0, 79, 81, 160]) {
+      expect(() => Bitcoin.decodeHeader(new Uint8Array(length))).to.throw(DecodeError);
+    }
+  });
+
   it('compact bits that stand for no target', () => {
     for (const bits of [0, 0x1d80ffff, 0x21ffffff, 0x1d000001, 0x02008000, 0xff7fffff]) {
       expect(Bitcoin.target(bits), bits.toString(16)).to.equal(undefined);
@@ -67,6 +107,93 @@ describe('bitcoin', () => {
     ]) {
       expect(() => Bitcoin.decodeBlock(wrong)).to.throw(DecodeError);
     }
+  });
+
+  it('the tree is the one that the rule says, for every size up to 33', () => {
+    const naive = (level: readonly Uint8Array[]): Uint8Array => {
+      if (level.length === 1) return level[0]!;
+      const even = level.length % 2 === 0 ? level : [...level, level.at(-1)!];
+      const pairs = Array.from({ length: even.length / 2 }, (_, i) => [even[2 * i]!, even[2 * i + 1]!] as const);
+      return naive(pairs.map(([left, right]) => Bitcoin.sha256d(Uint8Array.of(...left, ...right))));
+    };
+    const ids = Array.from({ length: 33 }, (_, i) => Bitcoin.sha256d(Uint8Array.of(i)));
+    for (let size = 1; size <= 33; size++) {
+      const some = ids.slice(0, size);
+      expect(toHex(Bitcoin.merkleRoot(some))).to.equal(toHex(naive(some)));
+      some.forEach((id, i) => {
+        const root = Bitcoin.merklePath(some, i).reduce(
+          (node, { hash, isLeft }) =>
+            Bitcoin.sha256d(isLeft ? Uint8Array.of(...hash, ...node) : Uint8Array.of(...node, ...hash)),
+          id,
+        );
+        expect(toHex(root)).to.equal(toHex(naive(some)));
+      });
+      expect(() => Bitcoin.merklePath(some, size)).to.throw(RangeError);
+    }
+    expect(() => Bitcoin.merkleRoot([])).to.throw(RangeError);
+  });
+
+  const outpoint = `${'11'.repeat(32)}00000000`;
+  const end = `00ffffffff01010000000000000000`;
+  const witness = '0101ff';
+  const segwit = `0200000000${'01'}01${outpoint}${end}${witness}00000000`;
+  it('a transaction without its witness is what its id is the hash of', () => {
+    const bare = `0200000001${outpoint}${end}00000000`;
+    expect(toHex(Bitcoin.stripWitness(fromHex(segwit, '')))).to.equal(bare);
+    expect(toHex(Bitcoin.txid(fromHex(segwit, '')))).to.equal(toHex(Bitcoin.txid(fromHex(bare, ''))));
+  });
+
+  const wrong: readonly (readonly [string, string, DecodeError['code']])[] = [
+    ['a trailing byte', `${segwit}00`, 'trailing'],
+    ['a missing byte', segwit.slice(0, -2), 'truncated'],
+    ['an unknown flag', segwit.replace('020000000001', '020000000002'), 'malformed'],
+    ['no inputs', '02000000000100' + '01010000000000000000' + '00000000', 'out-of-range'],
+    ['an empty witness behind the flag', segwit.replace(`${witness}00000000`, '0000000000'), 'malformed'],
+    ['a count in three bytes that fits one', `02000000fd0100${outpoint}${end}00000000`, 'malformed'],
+    ['a count in five bytes that fits three', `02000000fefdff0000${outpoint}${end}00000000`, 'malformed'],
+    ['a count in nine bytes that fits five', `02000000ffffffffff00000000${outpoint}${end}00000000`, 'malformed'],
+    ['2^53 inputs', '02000000ff00000000000020ff', 'too-large'],
+    ['4 billion inputs', '02000000feffffffff', 'truncated'],
+    ['a script of 4 billion bytes', `0200000001${outpoint}feffffffff`, 'truncated'],
+  ];
+  for (const [what, bytes, code] of wrong) {
+    it(`a transaction with ${what} is refused`, () => {
+      expect(() => Bitcoin.stripWitness(fromHex(bytes, 'test')))
+        .to.throw(DecodeError)
+        .with.property('code', code);
+    });
+  }
+
+  it('a block with a transaction of 64 bytes is refused, though its tree is right (CVE-2017-12842)', () => {
+    const blockOf = (transaction: string): Uint8Array => {
+      const root = toHex(Bitcoin.txid(fromHex(transaction, '')));
+      return fromHex(`${'00'.repeat(36)}${root}${'00'.repeat(12)}01${transaction}`, 'block');
+    };
+    const output = (script: string) => `0100000000000000${(script.length / 2).toString(16).padStart(2, '0')}${script}`;
+    const of = (script: string) => `0200000001${outpoint}00ffffffff01${output(script)}00000000`;
+    expect(fromHex(of('51525354'), '')).to.have.length(64);
+    expect(() => Bitcoin.decodeBlock(blockOf(of('51525354'))))
+      .to.throw(DecodeError)
+      .with.property('code', 'out-of-range');
+    expect(Bitcoin.decodeBlock(blockOf(of('5152535455'))).transactions).to.have.length(1);
+  });
+
+  it('a real block with its last transactions given twice is refused (CVE-2012-2459)', () => {
+    let tried = 0;
+    for (const name of blocks) {
+      const raw = hex(`blocks/${name}`);
+      const { transactions } = Bitcoin.decodeBlock(raw);
+      // Each level's lonely node is where a list can be doubled without a change of the root.
+      for (let width = 1; width < transactions.length; width *= 2) {
+        if (Math.ceil(transactions.length / width) % 2 === 0) continue;
+        const tail = transactions.slice(transactions.length - (transactions.length % width || width));
+        const all = [...transactions, ...tail];
+        const bytes = Uint8Array.of(...raw.subarray(0, 80), all.length, ...all.flatMap((each) => [...each]));
+        expect(() => Bitcoin.decodeBlock(bytes), `${name}, ${tail.length} twice`).to.throw(DecodeError, /equal nodes/);
+        tried++;
+      }
+    }
+    expect(tried).to.be.above(0);
   });
 
   it('a list with its last pair given twice is refused (CVE-2012-2459)', () => {
