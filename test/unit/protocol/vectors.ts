@@ -94,6 +94,6 @@ export function isExact<T>(
         }
       }
       expect(accepted).to.be.greaterThan(0);
-    });
+    }).timeout(60_000);
   }
 }
