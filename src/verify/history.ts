@@ -113,7 +113,10 @@ class Audit {
 
   #check(state: StateAfterGap, { record, hash, exported }: Intact, chosen: boolean): void {
     const findings = checkRecord(state, exported.bytes, exported.events);
-    const signed = !findings.some(({ reason }) => reason === 'SignatureInvalid' || reason === 'WrongChain');
+    // Above a gap the key in force is unknown: a record there convicts nobody.
+    const signed =
+      state.activeKey !== undefined &&
+      !findings.some(({ reason }) => reason === 'SignatureInvalid' || reason === 'WrongChain');
     if (signed) this.#signed.set(record.height, [...(this.#signed.get(record.height) ?? []), hash]);
     if (!chosen) return;
     for (const finding of findings) this.#found.push({ height: state.height, finding });

@@ -183,6 +183,15 @@ describe('an exported chain, audited', function () {
     expect(left).to.have.length(1);
   });
 
+  it('a record that nobody signed, above a gap, convicts nobody', async () => {
+    remove(0, 1);
+    const bytes = Uint8Array.from(readFileSync(record(2)));
+    bytes[bytes.length - 1]! ^= 1;
+    add(2, bytes);
+    const found = await expectVerdict('ChainTruncated', 'ChainTruncated 2');
+    expect(found.findings.map(({ reason }) => reason)).not.to.include('Forked');
+  });
+
   it('a rival history instead of the anchored one: Forked at the known head', async () => {
     const { Keystore } = await import('../../src/daemon/keys.ts');
     const seal = Seal.decode(readFileSync(record(3)));
