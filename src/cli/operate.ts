@@ -200,7 +200,10 @@ export class Operator {
     return this.#alone(async (deployment) => {
       const anchorer = await deployment.anchorer();
       const checkpointer = deployment.checkpointer(anchorer);
-      if (makesNew) await Checkpointer.prove(checkpointer);
+      if (makesNew) {
+        await Anchorer.reconcile(anchorer);
+        await Checkpointer.prove(checkpointer);
+      }
       const commit = await Checkpointer.commit(checkpointer);
       const progress = await Checkpointer.notarize(checkpointer);
       const lines = [

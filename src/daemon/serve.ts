@@ -102,8 +102,11 @@ async function anchoring(deployment: Deployment, settings: Settings, log: (line:
 function checkpointing(deployment: Deployment, settings: Settings, log: (line: Line) => void): () => Promise<void> {
   let provenAt = -Infinity;
   return async () => {
-    const checkpointer = deployment.checkpointer(await deployment.anchorer());
+    const anchorer = await deployment.anchorer();
+    const checkpointer = deployment.checkpointer(anchorer);
     if (performance.now() - provenAt >= settings.checkpointPeriodMs) {
+      // What the newest block holds of ours has to be known before that block is proven.
+      await Anchorer.reconcile(anchorer);
       const block = await Checkpointer.prove(checkpointer);
       if (block !== undefined) {
         provenAt = performance.now();
