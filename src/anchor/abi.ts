@@ -1,4 +1,4 @@
-import { parseAbi } from 'viem';
+import { getAbiItem, parseAbi } from 'viem';
 
 /** What the daemon uses of `contracts/IAnchorLog.sol`. */
 export const anchorLogAbi = parseAbi([
@@ -8,4 +8,10 @@ export const anchorLogAbi = parseAbi([
   'function size() view returns (uint256)',
   'function logRoot() view returns (bytes32)',
   'event Anchored(uint256 indexed index, bytes32 indexed root, uint256 timestamp)',
+  'error AnchorLogUnauthorizedAnchorer(address account)',
+  'error AnchorLogUnexpectedIndex(uint256 expectedIndex, uint256 size)',
+  'error AnchorLogZeroRoot()',
+  'error AnchorLogEmptyBatch()',
 ]);
+
+export const anchoredEvent = getAbiItem({ abi: anchorLogAbi, name: 'Anchored' });

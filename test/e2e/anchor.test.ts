@@ -1,8 +1,20 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { L2 } from '../../src/anchor/l2.ts';
-import { toHex } from '../../src/protocol/bytes.ts';
+import hre from 'hardhat';
+import { createTestClient, http, walletActions, type Abi, type Hex } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import * as Anchorer from '../../src/anchor/anchorer.ts';
+import { L2, type L2Error } from '../../src/anchor/l2.ts';
+import { fromHex, toHex } from '../../src/protocol/bytes.ts';
+import * as Log from '../../src/protocol/log.ts';
+import * as Merkle from '../../src/protocol/merkle.ts';
+import { SHA2_256 } from '../../src/protocol/suite.ts';
 import type { Transaction } from '../../src/store/port.ts';
-import { open } from '../../src/store/sqlite.ts';
+import { create, open, type SqliteStore } from '../../src/store/sqlite.ts';
 import { world, type World } from './world.ts';
 
 const SEND = 'eth_sendRawTransaction';
@@ -123,7 +135,13 @@ describe('anchoring through faults', function () {
     const key = w.env.KEDGE_L2_PRIVATE_KEY as `0x${string}`;
     const l2 = node();
     const [wallet] = await w.connection.viem.getWalletClients();
-    const foreign = await l2.sign(key, [new Uint8Array(32).fill(1)], 1n, await l2.nonce(wallet!.account.address));
+    const foreign = await l2.sign(
+      key,
+      await l2.chainId(),
+      [new Uint8Array(32).fill(1)],
+      1n,
+      await l2.nonce(wallet!.account.address),
+    );
     await l2.send(foreign.raw);
     await moveHead();
     const { exit, out } = await w.kedge('anchor');
@@ -186,5 +204,176 @@ describe('anchoring through faults', function () {
     expect(out).to.contain('does not hold');
     heal();
     await w.ok('checkpoint');
+  });
+});
+
+const ANVIL = fileURLToPath(new URL('../../node_modules/@foundry-rs/anvil/bin.mjs', import.meta.url));
+const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80';
+
+/** `undefined` where npm installed no anvil for this machine. */
+async function anvil(): Promise<{ readonly url: string; readonly child: ChildProcess } | undefined> {
+  if (!existsSync(ANVIL)) return undefined;
+  const options = ['--host', '127.0.0.1', '--port', '0', '--optimism', '--no-mining'];
+  const child = spawn(process.execPath, [ANVIL, ...options]);
+  let said = '';
+  const url = await new Promise<string | undefined>((done) => {
+    child.once('exit', () => done(undefined));
+    child.stdout.on('data', (text) => {
+      said += String(text);
+      const found = /Listening on (\S+)/.exec(said);
+      if (found !== null) done(`http://${found[1]}`);
+    });
+  });
+  return url === undefined ? undefined : { url, child };
+}
+
+describe('anchoring on a real node over HTTP (npm: @foundry-rs/anvil)', function () {
+  this.timeout(120_000);
+  let child: ChildProcess | undefined;
+  let directory: string;
+  let store: SqliteStore;
+  let anchorer: Anchorer.Anchorer;
+  let rpc: (method: string, ...params: unknown[]) => Promise<unknown>;
+  before(async function () {
+    const started = await anvil();
+    if (started === undefined) return this.skip();
+    child = started.child;
+    directory = mkdtempSync(join(tmpdir(), 'kedge-'));
+    const client = createTestClient({ mode: 'anvil', transport: http(started.url, { retryCount: 0 }) }).extend(
+      walletActions,
+    );
+    rpc = (method, ...params) => client.request({ method, params } as never);
+    const account = privateKeyToAccount(KEY);
+    const { abi, bytecode } = await hre.artifacts.readArtifact('AnchorLog');
+    const args = [account.address, account.address];
+    const hash = await client.deployContract({
+      abi: abi as Abi,
+      bytecode: bytecode as Hex,
+      args,
+      account,
+      chain: null,
+    });
+    await rpc('anvil_mine', '0x1');
+    const receipt = (await rpc('eth_getTransactionReceipt', hash)) as { contractAddress: string };
+    store = create(join(directory, 'store.sqlite'));
+    const contract = fromHex(receipt.contractAddress.slice(2).toLowerCase(), 'contract');
+    anchorer = await Anchorer.connect(store, new L2({ node: started.url, contract }), new Uint8Array(32).fill(9));
+  });
+  after(async () => {
+    child?.kill('SIGTERM');
+    if (store === undefined) return;
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const add = async (count: number): Promise<void> => {
+    const from = (await store.anchors()).length;
+    for (let n = from; n < from + count; n++) await store.addAnchor(BigInt(n), new Uint8Array(32).fill(n + 1), 1, []);
+  };
+  const mine = () => rpc('anvil_mine', '0x1');
+  const step = () => Anchorer.step(anchorer, KEY);
+  const drop = async (): Promise<void> => void (await rpc('anvil_dropAllTransactions'));
+  /** What is stored is what the contract holds, by its own log root. */
+  const expectEqual = async (count: number): Promise<void> => {
+    const anchors = await store.anchors();
+    const leaves = anchors.map(({ root, included }) => {
+      const { evmChainId, l2 } = anchorer;
+      const entry = Log.entry({ evmChainId, contract: l2.contract, root, timestamp: included!.timestamp });
+      return Merkle.leafHash(SHA2_256, entry);
+    });
+    const state = await anchorer.l2.logState((await anchorer.l2.blockName('latest'))!.hash);
+    expect(state).to.deep.equal({ size: BigInt(count), root: Uint8Array.from(Merkle.root(SHA2_256, leaves)) });
+    for (const { included } of anchors) {
+      expect((await anchorer.l2.blockName(included!.blockNumber))!.hash).to.deep.equal(included!.blockHash);
+    }
+  };
+
+  it('many anchors, one after the other, each waited for', async () => {
+    for (let n = 1; n <= 20; n++) {
+      await add(1);
+      expect(await step()).to.include({ included: 0, pending: 1 });
+      // It waits in the mempool: the node knows it already.
+      expect(await step()).to.include({ included: 0, pending: 1 });
+      await mine();
+      expect(await step()).to.deep.equal({ included: 1, pending: 0, sent: false });
+      expect((await store.openTransactions()).length).to.equal(0);
+    }
+    await expectEqual(20);
+  });
+
+  it('a mempool that forgets: the same bytes are sent again', async () => {
+    await add(1);
+    await step();
+    await drop();
+    await step();
+    expect(await store.openTransactions()).to.have.length(1);
+    await mine();
+    expect(await step()).to.include({ included: 1, pending: 0 });
+    await expectEqual(21);
+  });
+
+  it('a backlog of 100 goes out in two transactions', async () => {
+    await add(100);
+    await step();
+    await mine();
+    await step();
+    await mine();
+    expect(await step()).to.include({ pending: 0 });
+    await expectEqual(121);
+  });
+
+  it('a transaction of the same account in our place: the next nonce', async () => {
+    await add(1);
+    await step();
+    await drop();
+    const address = privateKeyToAccount(KEY).address;
+    await rpc('eth_sendTransaction', { from: address, to: address, value: '0x0' });
+    await mine();
+    await step();
+    expect(await store.openTransactions()).to.have.length(2);
+    await mine();
+    expect(await step()).to.include({ included: 1, pending: 0 });
+    await expectEqual(122);
+  });
+
+  it('a base fee that jumps above the offer: outbid under the same nonce', async () => {
+    await add(1);
+    await step();
+    await drop();
+    await rpc('anvil_setNextBlockBaseFeePerGas', '0x2540be400');
+    await mine();
+    await step();
+    const open = await store.openTransactions();
+    expect(new Set(open.map(({ nonce }) => nonce)).size).to.equal(1);
+    expect(open).to.have.length(2);
+    await mine();
+    expect(await step()).to.include({ included: 1, pending: 0 });
+    await expectEqual(123);
+  });
+
+  it('a reorganization that moves an anchor to a later block: it is read back again', async () => {
+    await add(1);
+    await step();
+    const [sent] = await store.openTransactions();
+    await mine();
+    await step();
+    const before = (await store.anchors()).at(-1)!.included!;
+    await rpc('anvil_reorg', 1, []);
+    const { message, retryable } = await step().then(
+      () => expect.fail('it did not fail'),
+      (error: L2Error) => error,
+    );
+    expect(retryable).to.equal(true);
+    expect(message).to.contain('reorganized');
+    // Sequencers take what they have lost in again.
+    await anchorer.l2.send(sent!.raw);
+    await rpc('evm_increaseTime', 77);
+    await mine();
+    expect(await step()).to.deep.equal({ included: 0, pending: 0, sent: false });
+    const after = (await store.anchors()).at(-1)!.included!;
+    expect(after.index).to.equal(before.index);
+    expect(after.blockHash).not.to.deep.equal(before.blockHash);
+    expect(after.timestamp > before.timestamp).to.equal(true);
+    await expectEqual(124);
   });
 });
